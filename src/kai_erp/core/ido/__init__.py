@@ -1,0 +1,31 @@
+"""The wire rules of the IDO Request Service v2, as pure functions: nothing here does I/O.
+
+Sources: Infor's swagger "IDO REST Service v2"; Infor's guides "Mongoose - Integrating IDOs with External
+Applications" and "Mongoose IDO Development Guide"; published clients that run against real tenants.
+"""
+
+from kai_erp.core.ido.faults import fault_error, is_session_fault
+from kai_erp.core.ido.filters import render, split_keys
+from kai_erp.core.ido.paging import next_request
+from kai_erp.core.ido.requests import QUERY_LIMIT, LoadRequest, path, query_string
+from kai_erp.core.ido.responses import Page, decode_page, excerpt
+from kai_erp.core.ido.values import NO_DATE_FROM, bad_value_sql, folded_name, typed_sql
+
+__all__ = [
+    "NO_DATE_FROM",
+    "QUERY_LIMIT",
+    "LoadRequest",
+    "Page",
+    "bad_value_sql",
+    "decode_page",
+    "excerpt",
+    "fault_error",
+    "folded_name",
+    "is_session_fault",
+    "next_request",
+    "path",
+    "query_string",
+    "render",
+    "split_keys",
+    "typed_sql",
+]

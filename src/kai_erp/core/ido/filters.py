@@ -1,0 +1,129 @@
+"""Filter expressions as IDO filter text.
+
+The grammar is the safe part of T-SQL's: comparisons, `LIKE`, `IN`, `AND`, `OR`, parentheses, `IS NULL`. A text
+is `'…'` with `'` doubled, `N'…'` when it is not ASCII; in `LIKE`, `%`, `_` and `[` stand in brackets. The
+service refuses a filter with a double quote, perhaps even within a literal, so a text with one is matched with
+the wildcard `_` in its place: a little wider, never narrower. Dates go undashed: no server language misreads
+those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from kai_erp.core.expressions import (
+    AllOf,
+    AnyKey,
+    AnyOf,
+    Comparison,
+    Expression,
+    Like,
+    Literal,
+    Nothing,
+    NullTest,
+    Operator,
+)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def render(expression: Expression) -> str:
+    """Return the filter text; a caller's text can only ever be a literal in it.
+
+    Raises ValueError for a name that is no property name, a text with a NUL, which no literal can hold, and an
+    expression that no row can match: there is nothing to ask.
+    """
+    match expression:
+        case AllOf(terms):
+            return " AND ".join(_grouped(term) for term in terms)
+        case AnyOf(terms):
+            return " OR ".join(_grouped(term) for term in terms if not isinstance(term, Nothing))
+        case AnyKey(name, keys) if keys:
+            return _any_key(_name(name), keys)
+        case Comparison() | NullTest() | Like():
+            return _test(_name(expression.name), expression)
+        case _:
+            raise ValueError("no row can match this filter")
+
+
+def split_keys(keys: Sequence[str], fits: Callable[[tuple[str, ...]], bool]) -> Iterator[tuple[str, ...]]:
+    """Yield the keys in runs, each as long as `fits` allows and at least one key long."""
+    start = 0
+    while start < len(keys):
+        end = _longest_run(keys, start, fits)
+        yield tuple(keys[start:end])
+        start = end
+
+
+def _longest_run(keys: Sequence[str], start: int, fits: Callable[[tuple[str, ...]], bool]) -> int:
+    low, high = start + 1, len(keys)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(tuple(keys[start:middle])) else (low, middle - 1)
+    return low
+
+
+def _grouped(term: Expression) -> str:
+    text = render(term)
+    return f"({text})" if isinstance(term, AllOf | AnyOf | AnyKey) else text
+
+
+def _test(name: str, test: Comparison | NullTest | Like) -> str:
+    match test:
+        case NullTest():
+            return f"{name} IS NULL"
+        case Like(_, text, wildcard):
+            pattern = _pattern(text, wildcard=wildcard)
+            return f"{name} LIKE {_text(pattern if wildcard else f'%{pattern}%')}"
+        case Comparison(_, operator, str() as text) if '"' in text:
+            return _widened(name, text) if operator is Operator.EQ else f"{name} IS NOT NULL"
+        case Comparison(_, operator, value):
+            return f"{name} {operator} {_literal(value)}"
+
+
+def _any_key(name: str, keys: Sequence[str]) -> str:
+    plain = [key for key in keys if '"' not in key]
+    terms = [_widened(name, key) for key in keys if '"' in key]
+    if len(plain) == 1:
+        terms.insert(0, f"{name} = {_text(plain[0])}")
+    elif plain:
+        terms.insert(0, f"{name} IN ({','.join(_text(key) for key in plain)})")
+    return " OR ".join(terms)
+
+
+def _widened(name: str, text: str) -> str:
+    """Return a condition that holds wherever the property equals a text that has a `"`, trailing blanks aside."""
+    return f"{name} LIKE {_text(_pattern(text.rstrip()) + '%')}"
+
+
+def _name(name: str) -> str:
+    if not _NAME.match(name):
+        raise ValueError(f"{name!r} is no property name")
+    return name
+
+
+def _literal(value: Literal) -> str:
+    match value:
+        case str():
+            return _text(value)
+        case datetime():
+            return f"'{value:%Y%m%d %H:%M:%S}.{value.microsecond // 1000:03}'"
+        case Decimal():
+            return f"{value:f}"
+        case _:
+            return str(int(value))
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a text with a NUL cannot be sent")
+    quoted = text.replace("'", "''")
+    return f"'{quoted}'" if text.isascii() else f"N'{quoted}'"
+
+
+def _pattern(text: str, *, wildcard: bool = False) -> str:
+    escaped = re.sub(r"[%_\[]", lambda found: f"[{found[0]}]", text).replace('"', "_")
+    return escaped.replace("*", "%") if wildcard else escaped

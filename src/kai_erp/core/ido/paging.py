@@ -1,0 +1,27 @@
+"""The paging rule: follow bookmarks until the server says that no row remains.
+
+A bookmark is opaque; filter, order, properties and cap stay as they were for the whole walk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kai_erp.core.ido.requests import LoadRequest
+from kai_erp.core.ido.responses import Page
+from kai_erp.errors import BookmarkLoop
+
+
+def next_request(request: LoadRequest, page: Page) -> LoadRequest | None:
+    """Return the request for the page after `page`, or None when it was the last.
+
+    A server that does not say whether rows remain is asked on until a page is empty or brings no new
+    bookmark: it may have cut at a cap of its own. Raises BookmarkLoop when one that says so does not move on.
+    """
+    moved = bool(page.bookmark) and page.bookmark != request.bookmark
+    more = page.more_rows if page.more_rows is not None else moved and page.rows > 0
+    if not more:
+        return None
+    if not moved or page.rows == 0:
+        raise BookmarkLoop(request.collection)
+    return replace(request, bookmark=page.bookmark, load_type="NEXT")

@@ -1,0 +1,163 @@
+"""The values that connectors and engines exchange. No I/O, no behaviour beyond their own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import pyarrow as pa
+
+from kai_erp.core.expressions import Expression
+
+Clock = Callable[[], float]
+"""Seconds that only ever grow, as `time.monotonic` gives them."""
+
+Now = Callable[[], datetime]
+"""The present moment, aware."""
+
+SqlValue = str | int | bool | datetime | tuple[str, ...] | None
+"""What may enter the join as a parameter."""
+
+
+class Freshness(StrEnum):
+    """How old the data of an answer may be."""
+
+    REALTIME = "realtime"
+    NEAR_REALTIME = "near_realtime"
+    BATCH_OK = "batch_ok"
+
+
+class DataSource(StrEnum):
+    """Where an answer is read from."""
+
+    REST = "rest"
+    LAKE = "lake"
+
+
+class PropertyType(StrEnum):
+    """What the text of a property means."""
+
+    TEXT = "text"
+    KEY = "key"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    FLAG = "flag"
+    DATETIME = "datetime"
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property that is read: `name` is the staged column, `wire` what the ERP calls it."""
+
+    name: str
+    type: PropertyType = PropertyType.TEXT
+    required: bool = False
+    wire: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.wire:
+            object.__setattr__(self, "wire", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Only rows whose property `match` is among the values of `column` in another staged `table` are needed."""
+
+    table: str
+    column: str
+    match: str
+
+
+@dataclass(frozen=True, slots=True)
+class IDOSpec:
+    """One collection to read, and how.
+
+    Args:
+        name: the IDO, in the spelling of its metadata.
+        properties: what to read of each row.
+        filter: which rows; may be wider than the question.
+        key: the natural key on the wire, by which pages are ordered and rows kept once.
+        required: without it there is no answer; otherwise its columns are null and a warning says so.
+        table: the staged table's name, when it is not the IDO's.
+        keys_from: other tables whose rows say which rows are needed; the first that is complete is used.
+        driving: its row count is the question's volume.
+        fallback: another read that gives the same columns when this one cannot be had.
+    """
+
+    name: str
+    properties: tuple[Property, ...]
+    filter: Expression | None = None
+    key: tuple[str, ...] = ()
+    required: bool = True
+    table: str = ""
+    keys_from: tuple[KeySource, ...] = ()
+    driving: bool = False
+    fallback: IDOSpec | None = None
+
+    def __post_init__(self) -> None:
+        if not self.table:
+            object.__setattr__(self, "table", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class RestQuerySpec:
+    """What answers a question over REST: collections, and the SQL that joins their staged tables."""
+
+    collections: tuple[IDOSpec, ...]
+    sql: str
+    parameters: Mapping[str, SqlValue] = field(default_factory=dict)
+
+
+ReadStatus = Literal["ok", "cached", "denied", "unavailable", "fallback"]
+
+NoticeCode = Literal[
+    "collection_denied",
+    "collection_unavailable",
+    "property_missing",
+    "filter_local",
+    "large_fetch",
+    "lake_unavailable",
+    "bad_values",
+    "no_match",
+    "mixed_currencies",
+    "job_allocation_unplaced",
+    "shared_store_lost",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the reader of an answer must know; stands among the answer's warnings."""
+
+    code: NoticeCode
+    message: str
+    collection: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionReport:
+    """What one collection contributed: rows, pages, milliseconds, outcome, and the moment it was read."""
+
+    collection: str
+    rows: int
+    pages: int
+    ms: float
+    status: ReadStatus
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRead:
+    """The rows of one read as text columns named by property, untrimmed, nulls kept."""
+
+    spec: IDOSpec
+    table: pa.Table
+    report: CollectionReport
+    notices: tuple[Notice, ...] = ()
+
+
+Progress = Callable[[CollectionReport], None]
+"""Told after each page what a collection has given so far."""

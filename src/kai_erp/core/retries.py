@@ -1,0 +1,44 @@
+"""When and how long to try again: the one place, for every upstream.
+
+Throttling, gateway errors, broken connections and bodies that are no answer are tried again a few times, with
+exponential back-off and jitter, or after what `Retry-After` says. `stamina.set_testing` takes the waiting out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import stamina
+
+from kai_erp.errors import Nonsense, UpstreamUnavailable
+
+ATTEMPTS = 4
+LONGEST_WAIT = 20.0
+
+T = TypeVar("T")
+
+
+class Throttled(UpstreamUnavailable):
+    """The upstream asks for fewer requests; `retry_after` is what it said, if it did."""
+
+    def __init__(self, message: str, asked: float | None) -> None:
+        super().__init__(message, retry_after=asked if asked is not None else 5.0)
+        self.asked = asked
+
+
+async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what `attempt` gives, tried again while its failure may pass; raise the last failure."""
+    async for trial in stamina.retry_context(
+        on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=4.0, wait_jitter=0.3
+    ):
+        with trial:
+            return await attempt()
+    raise AssertionError("a retry context returns or raises")  # pragma: no cover  # for the type checker
+
+
+def _again(failure: Exception) -> bool | float:
+    """Tell whether to try again, and after how many seconds where the upstream said so."""
+    if isinstance(failure, Throttled) and failure.asked is not None:
+        return failure.asked if failure.asked <= LONGEST_WAIT else False
+    return isinstance(failure, UpstreamUnavailable | Nonsense)

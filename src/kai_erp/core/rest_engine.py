@@ -1,0 +1,124 @@
+"""Several collections at once: independent reads together, dependent ones as soon as their keys are known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow.compute as pc
+
+from kai_erp.core.reading import KeyList, PageSource, Reading, ReadingRules, text_table, ungrouped
+from kai_erp.core.types import (
+    Clock,
+    CollectionRead,
+    CollectionReport,
+    IDOSpec,
+    KeySource,
+    Notice,
+    NoticeCode,
+    Now,
+    Progress,
+    ReadStatus,
+    RestQuerySpec,
+)
+from kai_erp.errors import UpstreamDenied, UpstreamError
+
+__all__ = ["IDOSpec", "RestEngine", "RestQuerySpec"]
+
+Reads = Mapping[str, "asyncio.Task[CollectionRead]"]
+
+
+class RestEngine:
+    """Reads collections over the IDO Request Service.
+
+    Args:
+        source: gives single pages.
+        page_size: rows asked for per page; 0 asks for all at once.
+        clock: growing seconds.
+        now: the present moment.
+    """
+
+    def __init__(self, source: PageSource, *, page_size: int, clock: Clock, now: Now) -> None:
+        self._source = source
+        self._rules = ReadingRules(page_size, clock, now)
+
+    async def parallel_fetch(
+        self, ido_specs: list[IDOSpec], *, row_limit: int | None = None, progress: Progress | None = None
+    ) -> dict[str, CollectionRead]:
+        """Return one read for each collection, by the name of its staged table.
+
+        A collection that cannot be read is replaced by its fallback, or by no rows, unless it is required. When
+        the call is cancelled, or a required collection fails, every request in flight is broken off.
+
+        Raises UpstreamError for a required collection, TooManyRows when the driving one passes `row_limit`.
+        """
+        check_order(ido_specs)
+        rules = replace(self._rules, row_limit=row_limit, progress=progress)
+        reads: dict[str, asyncio.Task[CollectionRead]] = {}
+        with ungrouped():
+            async with asyncio.TaskGroup() as group:
+                for spec in ido_specs:
+                    reads[spec.table] = group.create_task(self._read(spec, reads, rules))
+        return {table: read.result() for table, read in reads.items()}
+
+    async def _read(self, spec: IDOSpec, reads: Reads, rules: ReadingRules) -> CollectionRead:
+        keys = await _keys(spec.keys_from, reads)
+        try:
+            return await Reading(spec, self._source, rules).run(keys)
+        except UpstreamError as failure:
+            if spec.required:
+                raise
+            return await self._instead(spec, failure, rules)
+
+    async def _instead(self, spec: IDOSpec, failure: UpstreamError, rules: ReadingRules) -> CollectionRead:
+        """Return what can be had in place of an optional collection: its fallback, or no rows, with a notice."""
+        if spec.fallback is not None:
+            try:
+                read = await Reading(spec.fallback, self._source, rules).run(None)
+            except UpstreamError:
+                return _absent(spec, failure, rules)
+            report = replace(read.report, collection=spec.name, status="fallback")
+            notice = _notice(spec, failure, f"its fields come from {spec.fallback.name} where that has them")
+            return replace(read, report=report, notices=(notice, *read.notices))
+        return _absent(spec, failure, rules)
+
+
+def check_order(specs: Sequence[IDOSpec]) -> None:
+    """Raise ValueError unless each table is declared once and after those whose keys it needs."""
+    known: set[str] = set()
+    for spec in specs:
+        if spec.table in known:
+            raise ValueError(f"the table {spec.table} is declared twice")
+        unknown = [source.table for source in spec.keys_from if source.table not in known]
+        if unknown:
+            raise ValueError(f"{spec.table} takes keys from {unknown[0]}, which must be declared before it")
+        known.add(spec.table)
+
+
+async def _keys(sources: Sequence[KeySource], reads: Reads) -> KeyList | None:
+    """Return the keys of the first source that knows them all; None when none does, and all must be read."""
+    best: KeyList | None = None
+    for source in sources:
+        read = await reads[source.table]
+        if read.report.status in {"denied", "unavailable"}:
+            continue
+        column = read.table[source.column]
+        keys = sorted(key for key in pc.unique(column).to_pylist() if key is not None and "\0" not in key)
+        best = KeyList(source.match, tuple(keys))
+        if column.null_count == 0:
+            return best
+    return best
+
+
+def _absent(spec: IDOSpec, failure: UpstreamError, rules: ReadingRules) -> CollectionRead:
+    status: ReadStatus = "denied" if isinstance(failure, UpstreamDenied) else "unavailable"
+    report = CollectionReport(spec.name, 0, 0, 0.0, status, rules.now())
+    return CollectionRead(spec, text_table(spec, {}), report, (_notice(spec, failure, "its fields are null"),))
+
+
+def _notice(spec: IDOSpec, failure: UpstreamError, consequence: str) -> Notice:
+    denied = isinstance(failure, UpstreamDenied)
+    code: NoticeCode = "collection_denied" if denied else "collection_unavailable"
+    advice = f" {failure.suggestion}" if denied else ""
+    return Notice(code, f"{failure}; {consequence}.{advice}", spec.name)

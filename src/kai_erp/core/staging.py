@@ -1,0 +1,207 @@
+"""Staging: an ephemeral SQL area for one question. Create, use, discard.
+
+One locked-down in-memory DuckDB serves the process; each question has a connection of its own on it and makes
+temporary tables only, which no other connection sees. No file, network, extension or setting can be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kai_erp.core import ido
+from kai_erp.core.keys import fold_key
+from kai_erp.core.types import CollectionRead, Notice, Property, PropertyType, RestQuerySpec, SqlValue
+from kai_erp.errors import QueryError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "temp_directory": "",
+    "memory_limit": "2GB",
+    "threads": "1",
+    "lock_configuration": "true",
+}
+
+_MACROS = """
+CREATE TEMP MACRO half_up(n, d, shift) AS
+    TRY(CAST(sign(n) * sign(d) * ((abs(n) * 2 * shift + abs(d)) // (2 * abs(d))) AS DECIMAL(38, 0)));
+CREATE TEMP MACRO units(quantity) AS CAST(CAST(quantity AS DECIMAL(38, 8)) * 100000000 AS HUGEINT);
+CREATE TEMP MACRO instant(wall, zone) AS
+    CASE WHEN timezone(zone, timezone(zone, wall) - INTERVAL 1 HOUR) = wall
+         THEN timezone(zone, wall) - INTERVAL 1 HOUR ELSE timezone(zone, wall) END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a join gave, and what had to be said about the values that went into it."""
+
+    table: pa.Table
+    notices: tuple[Notice, ...]
+
+
+class StagingDatabase:
+    """The one DuckDB instance of a process; opened and closed as a context manager."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(":memory:", config=_CONFIG)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def area(self) -> StagingEngine:
+        """Return a new area, seen by nobody else."""
+        return StagingEngine(self._connection.cursor())
+
+    async def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
+        """Return the join of some reads, off the event loop; broken off when the caller is cancelled."""
+        with self.area() as area:
+            work = asyncio.create_task(asyncio.to_thread(area.join, spec, reads))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                area.interrupt()
+                await asyncio.wait([work])
+                if not work.cancelled():
+                    work.exception()
+                raise
+
+
+class StagingEngine:
+    """A private area of temporary tables: load, query, leave.
+
+    Without a `connection` the area has a locked-down database of its own.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self._connection = connection or duckdb.connect(":memory:", config=_CONFIG)
+        self._connection.execute(_MACROS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Discard the area and everything in it."""
+        self._connection.close()
+
+    def interrupt(self) -> None:
+        """Break off what runs in the area; may be called from another thread."""
+        self._connection.interrupt()
+
+    def load_dataframe(self, name: str, df: pd.DataFrame) -> None:
+        """Stage a DataFrame as the table `name`, with its own types."""
+        self.load_table(name, pa.Table.from_pandas(df, preserve_index=False))
+
+    def execute_query(self, sql: str) -> pd.DataFrame:
+        """Return the answer of one SELECT over the staged tables as a DataFrame.
+
+        Raises QueryError when `sql` is anything else, or is not understood.
+        """
+        frame: pd.DataFrame = self.query(sql).to_pandas()
+        return frame
+
+    def load_table(self, name: str, table: pa.Table, select: str = "*") -> None:
+        """Stage an Arrow table as `name`; `select` may compute other columns from its own."""
+        self._connection.register("incoming", table)
+        try:
+            selected = f"SELECT {select} FROM incoming"  # noqa: S608  # names of our own declarations
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} AS {selected}")
+        finally:
+            self._connection.unregister("incoming")
+
+    def load_read(self, read: CollectionRead) -> tuple[Notice, ...]:
+        """Stage a read with typed columns, each key once more as it is compared; return notices on bad cells."""
+        properties = read.spec.properties
+        texts = {prop.name: _trimmed(read.table[prop.name]) for prop in properties}
+        folded = {ido.folded_name(prop.name): _folded(texts[prop.name]) for prop in properties if _is_key(prop)}
+        trimmed = pa.table({**texts, **folded})
+        typed = [f"{ido.typed_sql(prop)} AS {_quoted(prop.name)}" for prop in properties]
+        self.load_table(read.spec.table, trimmed, ", ".join([*typed, *map(_quoted, folded)]))
+        return self._bad_values(read, trimmed)
+
+    def query(self, sql: str, parameters: Mapping[str, SqlValue] | None = None) -> pa.Table:
+        """Return the answer of one SELECT as an Arrow table; values enter as `$name` only.
+
+        Raises QueryError when `sql` is anything else, or is not understood.
+        """
+        try:
+            statements = self._connection.extract_statements(sql)
+            if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                raise QueryError("Staged data is read with exactly one SELECT")
+            return self._connection.sql(sql, params=_bound(parameters or {})).to_arrow_table()
+        except duckdb.Error as failure:
+            raise QueryError(f"The SQL is not understood: {failure}") from failure
+
+    def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
+        """Return the join that a question declares over its reads, which are staged first.
+
+        Beside them stands the table `reads(name, status)`: how each staged table was come by.
+        """
+        notices = [notice for read in reads.values() for notice in self.load_read(read)]
+        status = {name: read.report.status for name, read in reads.items()}
+        self.load_table("reads", pa.table({"name": list(status), "status": list(status.values())}))
+        return Joined(self.query(spec.sql, spec.parameters), tuple(notices))
+
+    def _bad_values(self, read: CollectionRead, trimmed: pa.Table) -> tuple[Notice, ...]:
+        conditions = {prop.name: sql for prop in read.spec.properties if (sql := ido.bad_value_sql(prop))}
+        if not conditions or not trimmed.num_rows:
+            return ()
+        self._connection.register("incoming", trimmed)
+        counts = ", ".join(f"count(*) FILTER ({sql})" for sql in conditions.values())
+        counted = self._connection.execute(f"SELECT {counts} FROM incoming")  # noqa: S608  # names of our own declarations
+        (row,) = counted.fetchall()
+        self._connection.unregister("incoming")
+        name = read.spec.name
+        return tuple(
+            Notice("bad_values", f"{count} values of {name}.{column} cannot be read and count as null.", name)
+            for column, count in zip(conditions, row, strict=True)
+            if count
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _is_key(prop: Property) -> bool:
+    return prop.type is PropertyType.KEY
+
+
+def _bound(parameters: Mapping[str, SqlValue]) -> dict[str, object]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
+
+
+def _trimmed(column: pa.ChunkedArray) -> pa.StringArray:
+    """Return the texts without blanks around them; a blank text is null."""
+    trimmed = pc.utf8_trim_whitespace(column.combine_chunks())
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _folded(column: pa.StringArray) -> pa.StringArray:
+    """Return keys as they are compared; each distinct one is folded once."""
+    encoded = column.dictionary_encode()
+    folded = pa.array([fold_key(str(key)) for key in encoded.dictionary.to_pylist()], pa.string())
+    return folded.take(encoded.indices)

@@ -1,0 +1,240 @@
+"""The production schedule: what is being made, where, when, and how far it is.
+
+Six collections. SLJobs and SLJobRoutes are required; SLJrtSchs, SLItems, SLItemwhses and SLWcs enrich, and when
+one cannot be read its fields come from the properties that SLJobRoutes has joined, where it has them.
+
+The scrap that lowers what remains at an operation may have been made at an earlier one, in another work center
+or already complete. So scrap is read beside the operations, for all released jobs: few rows have any.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from kai_erp.connectors.base import BaseConnector, Moment
+from kai_erp.connectors.parameters import ConnectorQuery, FilterText
+from kai_erp.connectors.schedule_sql import SCHEDULE_SQL
+from kai_erp.core.expressions import (
+    AnyKey,
+    AnyOf,
+    Comparison,
+    Expression,
+    Nothing,
+    NullTest,
+    Operator,
+    all_of,
+    equals,
+)
+from kai_erp.core.keys import expand_key, fold_key
+from kai_erp.core.types import IDOSpec, KeySource, Property, PropertyType, RestQuerySpec
+from kai_erp.models.operations import ScheduledOperation, ScheduleSummary
+
+_JOB_WIDTHS = (10, 20)
+_WC_WIDTH = 6
+_OPERATION = ("Job", "Suffix", "OperNum")
+_STATUSES = ("on_track", "behind", "complete", "unknown")
+
+
+class ScheduleQuery(ConnectorQuery):
+    """Which operations to show."""
+
+    work_center: FilterText | None = Field(None, description="Only this work center, e.g. WELD.")
+    job: FilterText | None = Field(None, description="Only this job, padded or short: J000000012, J12, 888.")
+    include_completed: bool = Field(default=False, description="Show operations that are complete as well.")
+
+
+def _key(name: str, wire: str = "") -> Property:
+    return Property(name, PropertyType.KEY, required=True, wire=wire)
+
+
+def _optional(kind: PropertyType, *names: str, prefix: str = "") -> tuple[Property, ...]:
+    return tuple(Property(name, kind, wire=prefix + name) for name in names)
+
+
+_JOB = (_key("Job"), Property("Suffix", PropertyType.INTEGER, required=True))
+_OPER_NUM = Property("OperNum", PropertyType.INTEGER, required=True)
+_JOBS = (
+    *_JOB,
+    Property("Type", required=True),
+    Property("Stat", required=True),
+    _key("Item"),
+    Property("QtyReleased", PropertyType.DECIMAL, required=True),
+    *_optional(PropertyType.KEY, "Whse", "CustNum", "OrdNum"),
+    *_optional(PropertyType.TEXT, "OrdType"),
+    *_optional(PropertyType.INTEGER, "OrdLine", "JschPriority"),
+    *_optional(PropertyType.DATETIME, "JschEndDate"),
+)
+_ROUTES = (
+    *_JOB,
+    _OPER_NUM,
+    _key("Wc"),
+    Property("QtyComplete", PropertyType.DECIMAL, required=True),
+    Property("QtyScrapped", PropertyType.DECIMAL, required=True),
+    Property("Complete", PropertyType.FLAG, required=True),
+    *_optional(PropertyType.DECIMAL, "QtyReceived", "SetupHrsT", "Efficiency"),
+)
+_SCRAP = (*_JOB, _OPER_NUM, Property("QtyScrapped", PropertyType.DECIMAL, required=True))
+
+
+def _schedule_properties(prefix: str = "") -> tuple[Property, ...]:
+    return (
+        *_JOB,
+        _OPER_NUM,
+        *_optional(PropertyType.DATETIME, "StartDate", "EndDate", prefix=prefix),
+        *_optional(PropertyType.TEXT, "SchedDrv", prefix=prefix),
+        *_optional(PropertyType.DECIMAL, "SetupHrs", "RunLbrHrs", "RunMchHrs", "SchedHrs", prefix=prefix),
+    )
+
+
+def _job_is(text: str | None) -> Expression | None:
+    """Return the test for a job as people type it; a text longer than the column can match nothing."""
+    if text is None:
+        return None
+    return AnyKey("Job", expand_key(text, _JOB_WIDTHS)) if len(text) <= max(_JOB_WIDTHS) else Nothing()
+
+
+def _work_center_is(text: str | None) -> Expression | None:
+    if text is None:
+        return None
+    return equals("Wc", text) if len(text) <= _WC_WIDTH else Nothing()
+
+
+_NOT_CLOSED = AnyOf((Comparison("Complete", Operator.NE, 1), NullTest("Complete")))
+
+
+class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
+    """The production schedule."""
+
+    name = "production_schedule"
+    title = "Production schedule"
+    description = (
+        "Operations of released jobs: what each work center makes, when it is scheduled, whether it is behind, "
+        "what remains and what lies there to be worked on. Not for customer orders or stock as such."
+    )
+    path = "/bedrock/schedule"
+    tool = "get_production_schedule"
+    verb = "schedule"
+    scope = "schedule:read"
+    query = ScheduleQuery
+    record = ScheduledOperation
+    summary = ScheduleSummary
+    example = ScheduleQuery(work_center="WELD")
+    vocabulary: ClassVar = {"work_center": ("SLWcs", "Wc"), "job": None}
+
+    def get_rest_spec(self, query: ScheduleQuery, moment: Moment) -> RestQuerySpec:
+        """Return six collections: operations and jobs first, the others for the jobs that these name."""
+        job = _job_is(query.job)
+        operations = all_of(equals("Type", "J"), equals("JobStat", "R"), job, _work_center_is(query.work_center))
+        return RestQuerySpec(
+            collections=(
+                _operations(query, operations),
+                _scrap(job),
+                _jobs(query, job),
+                _schedules(query, job, operations),
+                *_item_collections(query, operations),
+                _work_centers(operations),
+            ),
+            sql=SCHEDULE_SQL,
+            parameters={
+                "work_center": fold_key(query.work_center) if query.work_center else None,
+                "jobs": tuple(map(fold_key, expand_key(query.job, _JOB_WIDTHS))) if query.job else None,
+                "include_completed": query.include_completed,
+                "now": moment.now,
+                "zone": moment.zone.key,
+            },
+        )
+
+    def transform_result(self, table: pa.Table) -> pa.Table:
+        """Return the rows in the fields of ScheduledOperation."""
+        return table.select(list(ScheduledOperation.model_fields))
+
+    def summarize(self, records: pa.Table) -> dict[str, Any]:
+        """Return the counts of ScheduleSummary over all records."""
+        counts = {entry["values"]: entry["counts"] for entry in records["status"].value_counts().to_pylist()}
+        folded = {text.casefold(): text for text in reversed(records["work_center"].drop_null().to_pylist())}
+        hours = pc.sum(records["hours_remaining"]).as_py()
+        return {
+            "total": records.num_rows,
+            **{status: counts.get(status, 0) for status in _STATUSES},
+            "jobs": records.select(["job", "suffix"]).group_by(["job", "suffix"]).aggregate([]).num_rows,
+            "hours_remaining": hours or 0,
+            "work_centers": [folded[key] for key in sorted(folded)],
+        }
+
+
+def _operations(query: ScheduleQuery, operations: Expression | None) -> IDOSpec:
+    item = _optional(PropertyType.KEY, "JobItem") if query.work_center else ()
+    return IDOSpec(
+        "SLJobRoutes",
+        (*_ROUTES, *item),
+        all_of(operations, None if query.include_completed else _NOT_CLOSED),
+        key=_OPERATION,
+        driving=True,
+    )
+
+
+def _scrap(job: Expression | None) -> IDOSpec:
+    some = Comparison("QtyScrapped", Operator.NE, 0)
+    released = all_of(equals("Type", "J"), equals("JobStat", "R"), job, some)
+    return IDOSpec("SLJobRoutes", _SCRAP, released, key=_OPERATION, table="Scrap")
+
+
+def _jobs(query: ScheduleQuery, job: Expression | None) -> IDOSpec:
+    """Return the read of jobs: all released ones, or those that have an operation in the work center."""
+    return IDOSpec(
+        "SLJobs",
+        _JOBS,
+        all_of(equals("Type", "J"), equals("Stat", "R"), job),
+        key=("Job", "Suffix"),
+        keys_from=(KeySource("SLJobRoutes", "Job", "Job"),) if query.work_center else (),
+    )
+
+
+def _schedules(query: ScheduleQuery, job: Expression | None, operations: Expression | None) -> IDOSpec:
+    """Return the read of scheduled times: never whole, since the rows of finished jobs stay in it."""
+    jobs = KeySource("SLJobRoutes" if query.work_center else "SLJobs", "Job", "Job")
+    return IDOSpec(
+        "SLJrtSchs",
+        _schedule_properties(),
+        job,
+        key=_OPERATION,
+        required=False,
+        keys_from=() if job else (jobs,),
+        fallback=IDOSpec(
+            "SLJobRoutes", _schedule_properties("Jsh"), operations, key=_OPERATION, table="SLJrtSchs"
+        ),
+    )
+
+
+def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tuple[IDOSpec, IDOSpec]:
+    """Return the reads of items and their stock, for the items of the jobs."""
+    early = (KeySource("SLJobRoutes", "JobItem", "Item"),) if query.work_center else ()
+    items = (*early, KeySource("SLJobs", "Item", "Item"))
+    described = (_key("Item", "JobItem"), Property("Description", wire="ItmDescription"))
+    stock = (_key("Item"), _key("Whse"), Property("QtyOnHand", PropertyType.DECIMAL))
+    return (
+        IDOSpec(
+            "SLItems",
+            (_key("Item"), Property("Description")),
+            key=("Item",),
+            required=False,
+            keys_from=items,
+            fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLItems"),
+        ),
+        IDOSpec("SLItemwhses", stock, key=("Item", "Whse"), required=False, keys_from=items),
+    )
+
+
+def _work_centers(operations: Expression | None) -> IDOSpec:
+    described = (_key("Wc"), Property("Description", wire="WcDescription"))
+    return IDOSpec(
+        "SLWcs",
+        (_key("Wc"), Property("Description")),
+        key=("Wc",),
+        required=False,
+        fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLWcs"),
+    )

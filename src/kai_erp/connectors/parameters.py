@@ -1,0 +1,32 @@
+"""What all connectors' parameters have in common."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+LONGEST_TEXT = 200
+
+
+class ConnectorQuery(BaseModel):
+    """The parameters of a question; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _blank_is_absent(text: str) -> str | None:
+    return text.strip() or None
+
+
+FilterText = Annotated[
+    str, StringConstraints(max_length=LONGEST_TEXT), AfterValidator(_printable), AfterValidator(_blank_is_absent)
+]
+"""A text to filter by: at most 200 characters, none of them a control character, blanks around it dropped."""

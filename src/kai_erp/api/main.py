@@ -1,0 +1,60 @@
+"""The REST server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from kai_erp import __version__
+from kai_erp.api.problems import PROBLEM_JSON, Problem, add_handlers
+from kai_erp.api.requests import RequestIds
+from kai_erp.api.routes import service
+from kai_erp.api.routes.questions import question_router
+from kai_erp.app import all_connectors, open_app
+from kai_erp.config import Settings, load_settings
+
+__all__ = ["app", "create_app"]
+
+app: FastAPI  # made by __getattr__ below
+
+_DESCRIPTION = """Ask an Infor SyteLine / CloudSuite Industrial ERP one question in place of six API calls.
+Read-only. Every answer says where it comes from, as of when, and what was missing."""
+
+
+def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
+    """Return the server for some settings; it opens the ERP when it starts, and closes it when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        async with open_app(settings, simulated=simulated) as opened:
+            api.state.kai_erp = opened
+            yield
+
+    api = FastAPI(
+        title="kai-erp",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": Problem, "description": "A problem.", "content": {PROBLEM_JSON: {}}}},
+    )
+    add_handlers(api)
+    api.add_middleware(RequestIds)
+    for connector in all_connectors():
+        api.include_router(question_router(connector))
+    api.include_router(service.router)
+    api.mount("/static", StaticFiles(directory=service.STATIC), name="static")
+    return api
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` from the environment when a server first asks for it; importing this module reads nothing."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = create_app(load_settings())
+    globals()["app"] = made
+    return made

@@ -1,0 +1,143 @@
+"""Errors as `application/problem+json` (RFC 9457): one table from our codes to a status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from kai_erp.errors import InvalidParameter, KaiErpError, UpstreamUnavailable
+
+PROBLEM_JSON = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+class Fault(BaseModel):
+    """One parameter that is wrong."""
+
+    parameter: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do next."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Stable; what a program branches on.")
+    suggestion: str
+    request_id: str
+    errors: list[Fault] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    status: int
+    title: str
+
+
+_KINDS = {
+    "invalid_parameter": _Kind(422, "A parameter is wrong"),
+    "volume_exceeded": _Kind(400, "The answer is too large"),
+    "auth_required": _Kind(401, "A key or token is needed"),
+    "forbidden": _Kind(403, "The key does not allow this"),
+    "not_found": _Kind(404, "There is nothing here"),
+    "method_not_allowed": _Kind(405, "This method is not allowed here"),
+    "not_acceptable": _Kind(406, "None of the accepted formats can be given"),
+    "cursor_expired": _Kind(410, "The cursor has lapsed"),
+    "too_large": _Kind(413, "The request is too large"),
+    "wrong_host": _Kind(421, "This host name is not served"),
+    "rate_limited": _Kind(429, "Too many requests"),
+    "internal_error": _Kind(500, "Something went wrong here"),
+    "upstream_auth": _Kind(502, "The ERP refuses our credentials"),
+    "upstream_denied": _Kind(502, "The ERP denies a collection"),
+    "upstream_error": _Kind(502, "The ERP reports a fault"),
+    "not_configured": _Kind(503, "No ERP is configured"),
+    "overloaded": _Kind(503, "Too much is being asked"),
+    "upstream_unavailable": _Kind(503, "The ERP does not answer"),
+}
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 413: "too_large"}
+_SUGGESTIONS = {
+    "not_found": "GET /connectors lists what can be asked.",
+    "method_not_allowed": "Everything here is read with GET.",
+    "not_acceptable": "Accept application/json, application/jsonl, text/csv, application/vnd.apache.arrow.stream "
+    "or application/vnd.apache.parquet.",
+}
+
+
+def problem(request: Request, code: str, detail: str, suggestion: str, **more: object) -> JSONResponse:
+    """Return the response for an error code; `errors` and `headers` may be given beside."""
+    kind = _KINDS[code]
+    errors, headers = more.get("errors"), more.get("headers")
+    body = Problem(
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=code,
+        suggestion=suggestion,
+        request_id=request.state.request_id,
+        errors=errors if isinstance(errors, list) else None,
+    )
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        kind.status,
+        headers=dict(headers) if isinstance(headers, Mapping) else None,
+        media_type=PROBLEM_JSON,
+    )
+
+
+async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:
+    """Answer an error of ours; what the ERP said stands in its text, without credentials."""
+    log.warning("question failed", code=error.code, reason=str(error))
+    retry = {"Retry-After": str(ceil(error.retry_after))} if isinstance(error, UpstreamUnavailable) else None
+    faults = (
+        [Fault(parameter=error.parameter, message=error.problem)] if isinstance(error, InvalidParameter) else None
+    )
+    return problem(request, error.code, str(error), error.suggestion, errors=faults, headers=retry)
+
+
+async def _on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    """Answer a request whose parameters do not validate."""
+    faults = [_fault(entry) for entry in error.errors()]
+    detail = "; ".join(f"{fault.parameter}: {fault.message}" for fault in faults)
+    allowed = "GET /connectors lists each connector's parameters and what they may be."
+    return problem(request, "invalid_parameter", detail, allowed, errors=faults)
+
+
+def _fault(entry: Mapping[str, object]) -> Fault:
+    where = entry.get("loc")
+    parts = [str(part) for part in where] if isinstance(where, Sequence) else []
+    message = str(entry.get("msg")).removeprefix("Value error, ")
+    unknown = entry.get("type") == "extra_forbidden"
+    return Fault(parameter=parts[-1] if parts else "query", message="unknown parameter" if unknown else message)
+
+
+async def _on_http(request: Request, error: HTTPException) -> JSONResponse:
+    """Answer what the framework refuses, keeping its headers, such as Allow."""
+    code = _HTTP_CODES.get(error.status_code, "invalid_parameter")
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem(request, code, detail, _SUGGESTIONS.get(code, "Change the request."), headers=error.headers)
+
+
+async def _on_bug(request: Request, error: Exception) -> JSONResponse:
+    """Answer a defect of ours without showing anything of it; the log has the whole."""
+    log.error("defect", exc_info=error)
+    detail = "The request could not be answered because of a defect in kai-erp."
+    return problem(request, "internal_error", detail, "Report it with the request id.")
+
+
+def add_handlers(api: FastAPI) -> None:
+    """Answer every error of an application as a problem."""
+    api.add_exception_handler(KaiErpError, _on_own)  # type: ignore[arg-type]  # each is handed its own kind only
+    api.add_exception_handler(RequestValidationError, _on_invalid)  # type: ignore[arg-type]  # likewise
+    api.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]  # likewise
+    api.add_exception_handler(Exception, _on_bug)

@@ -1,0 +1,77 @@
+"""One route for each connector, made from its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field, create_model
+
+from kai_erp.api.answers import JSON, MEDIA_TYPES, accepted, response
+from kai_erp.api.requests import while_connected
+from kai_erp.app import DEFAULT_LIMIT, LARGEST_LIMIT, App, Asked
+from kai_erp.connectors import BaseConnector
+from kai_erp.connectors.parameters import ConnectorQuery
+from kai_erp.core.types import Freshness
+from kai_erp.errors import InvalidParameter
+from kai_erp.models.result import Envelope
+
+
+class PageParameters(BaseModel):
+    """What every question takes beside its own parameters."""
+
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="Records per page.")
+    cursor: str | None = Field(
+        None, min_length=1, max_length=200, description="next_cursor of an earlier page: the same answer goes on."
+    )
+    freshness: Freshness = Field(Freshness.REALTIME, description="How old the data may be.")
+
+
+def question_router(connector: BaseConnector[ConnectorQuery]) -> APIRouter:
+    """Return the router that answers a connector's question."""
+    router = APIRouter(tags=[connector.title])
+    envelope = Envelope[connector.record, connector.summary]  # type: ignore[name-defined]  # made at run time
+    others: dict[str, dict[str, object]] = {media_type: {} for media_type in MEDIA_TYPES if media_type != JSON}
+    router.add_api_route(
+        connector.path,
+        _endpoint(connector),
+        name=connector.name,
+        summary=connector.title,
+        description=connector.description,
+        response_model=None,
+        responses={200: {"model": envelope, "content": others, "description": "The answer."}},
+    )
+    return router
+
+
+def _endpoint(connector: BaseConnector[ConnectorQuery]) -> Callable[..., Awaitable[Response]]:
+    parameters: Any = create_model(f"{connector.query.__name__}Page", __base__=(connector.query, PageParameters))
+
+    async def answer(request: Request, page: Annotated[parameters, Query()]) -> Response:
+        app: App = request.app.state.kai_erp
+        media_type = accepted(request)
+        asked = _asked(request, connector, page)
+        found = await while_connected(request, app.ask(asked))
+        return response(found, media_type, connector.summary, app.settings.zone)
+
+    answer.__annotations__ = {"request": Request, "page": Annotated[parameters, Query()], "return": Response}
+    return answer
+
+
+def _asked(request: Request, connector: BaseConnector[ConnectorQuery], page: Any) -> Asked:  # noqa: ANN401  # made at run time
+    """Return what is asked. Raises InvalidParameter when a parameter is given twice."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if given.count(name) > 1:
+            raise InvalidParameter(name, "given more than once")
+    query = connector.query.model_validate({name: getattr(page, name) for name in connector.query.model_fields})
+    return Asked(
+        connector=connector.name,
+        query=query,
+        freshness=page.freshness,
+        limit=page.limit,
+        cursor=page.cursor,
+        given=frozenset(given) - {"limit", "cursor"},
+    )

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kai_erp.core import ido
-from kai_erp.core.keys import fold_key
-from kai_erp.core.types import CollectionRead, Notice, Property, PropertyType, RestQuerySpec, SqlValue
+from kai_erp.core.types import CollectionRead, Notice, PropertyType, RestQuerySpec, SqlValue
 from kai_erp.errors import QueryError
 
 if TYPE_CHECKING:
@@ -123,24 +121,31 @@ class StagingEngine:
         frame: pd.DataFrame = self.query(sql).to_pandas()
         return frame
 
-    def load_table(self, name: str, table: pa.Table, select: str = "*") -> None:
-        """Stage an Arrow table as `name`; `select` may compute other columns from its own."""
+    def load_table(self, name: str, table: pa.Table) -> None:
+        """Stage an Arrow table as `name`."""
         self._connection.register("incoming", table)
         try:
-            selected = f"SELECT {select} FROM incoming"  # noqa: S608  # names of our own declarations
-            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} AS {selected}")
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} AS FROM incoming")
         finally:
             self._connection.unregister("incoming")
 
     def load_read(self, read: CollectionRead) -> tuple[Notice, ...]:
-        """Stage a read with typed columns, each key once more as it is compared; return notices on bad cells."""
-        properties = read.spec.properties
-        texts = {prop.name: _trimmed(read.table[prop.name]) for prop in properties}
-        folded = {ido.folded_name(prop.name): _folded(texts[prop.name]) for prop in properties if _is_key(prop)}
-        trimmed = pa.table({**texts, **folded})
-        typed = [f"{ido.typed_sql(prop)} AS {_quoted(prop.name)}" for prop in properties]
-        self.load_table(read.spec.table, trimmed, ", ".join([*typed, *map(_quoted, folded)]))
-        return self._bad_values(read, trimmed)
+        """Stage a read with typed columns; return notices on cells that cannot be read.
+
+        Beside each key stands, as `NAME_key`, the form in which keys are compared.
+        """
+        columns, notices = {}, []
+        for prop in read.spec.properties:
+            texts = ido.trimmed(read.table[prop.name].combine_chunks())
+            cells = ido.typed(texts, prop.type)
+            columns[prop.name] = cells.column
+            if prop.type is PropertyType.KEY:
+                columns[f"{prop.name}_key"] = ido.folded(texts)
+            if cells.bad:
+                message = f"{cells.bad} values of {read.spec.name}.{prop.wire} cannot be read and count as null."
+                notices.append(Notice("bad_values", message, read.spec.name))
+        self.load_table(read.spec.table, pa.table(columns))
+        return tuple(notices)
 
     def query(self, sql: str, parameters: Mapping[str, SqlValue] | None = None) -> pa.Table:
         """Return the answer of one SELECT as an Arrow table; values enter as `$name` only.
@@ -165,43 +170,10 @@ class StagingEngine:
         self.load_table("reads", pa.table({"name": list(status), "status": list(status.values())}))
         return Joined(self.query(spec.sql, spec.parameters), tuple(notices))
 
-    def _bad_values(self, read: CollectionRead, trimmed: pa.Table) -> tuple[Notice, ...]:
-        conditions = {prop.name: sql for prop in read.spec.properties if (sql := ido.bad_value_sql(prop))}
-        if not conditions or not trimmed.num_rows:
-            return ()
-        self._connection.register("incoming", trimmed)
-        counts = ", ".join(f"count(*) FILTER ({sql})" for sql in conditions.values())
-        counted = self._connection.execute(f"SELECT {counts} FROM incoming")  # noqa: S608  # names of our own declarations
-        (row,) = counted.fetchall()
-        self._connection.unregister("incoming")
-        name = read.spec.name
-        return tuple(
-            Notice("bad_values", f"{count} values of {name}.{column} cannot be read and count as null.", name)
-            for column, count in zip(conditions, row, strict=True)
-            if count
-        )
-
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _is_key(prop: Property) -> bool:
-    return prop.type is PropertyType.KEY
-
-
 def _bound(parameters: Mapping[str, SqlValue]) -> dict[str, object]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
-
-
-def _trimmed(column: pa.ChunkedArray) -> pa.StringArray:
-    """Return the texts without blanks around them; a blank text is null."""
-    trimmed = pc.utf8_trim_whitespace(column.combine_chunks())
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-
-
-def _folded(column: pa.StringArray) -> pa.StringArray:
-    """Return keys as they are compared; each distinct one is folded once."""
-    encoded = column.dictionary_encode()
-    folded = pa.array([fold_key(str(key)) for key in encoded.dictionary.to_pylist()], pa.string())
-    return folded.take(encoded.indices)

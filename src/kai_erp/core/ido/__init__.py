@@ -9,23 +9,24 @@ from kai_erp.core.ido.filters import render, split_keys
 from kai_erp.core.ido.paging import next_request
 from kai_erp.core.ido.requests import QUERY_LIMIT, LoadRequest, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
-from kai_erp.core.ido.values import NO_DATE_FROM, bad_value_sql, folded_name, typed_sql
+from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, trimmed, typed
 
 __all__ = [
     "NO_DATE_FROM",
     "QUERY_LIMIT",
     "LoadRequest",
     "Page",
-    "bad_value_sql",
+    "Typed",
     "decode_page",
     "excerpt",
     "fault_error",
-    "folded_name",
+    "folded",
     "is_session_fault",
     "next_request",
     "path",
     "query_string",
     "render",
     "split_keys",
-    "typed_sql",
+    "trimmed",
+    "typed",
 ]

@@ -1,4 +1,4 @@
-"""From the text of a property to a typed value, as SQL over the staged text.
+"""From the text of a property to a typed value, a column at a time.
 
 Every value arrives as a string or null in Mongoose's internal format: decimals with up to 8 places and a
 point, flags `0`/`1`, dates `YYYYMMDD HH:MM:SS.mmm` without a zone. A blank text is absent. ISO dates have been
@@ -7,65 +7,104 @@ met on some endpoints. A date from 2049 on is SyteLine's way to write "none".
 
 from __future__ import annotations
 
-from kai_erp.core.types import Property, PropertyType
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
-NO_DATE_FROM = "2049-01-01"
+import pyarrow as pa
+import pyarrow.compute as pc
 
-_DATE_FORMATS = (
-    "%Y%m%d %H:%M:%S.%f",
-    "%Y%m%d %H:%M:%S",
-    "%Y%m%d",
-    "%Y-%m-%d %H:%M:%S.%f",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S.%f",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d",
-)
-_DECIMAL = "DECIMAL(28, 8)"
+from kai_erp.core.keys import fold_key
+from kai_erp.core.types import PropertyType
 
+NO_DATE_FROM = datetime(2049, 1, 1)  # noqa: DTZ001  # the ERP's wall clock has no zone
+DECIMAL = pa.decimal128(28, 8)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?\Z", re.ASCII)
+_PLACE = Decimal(1).scaleb(-DECIMAL.scale)
+_LARGEST = Decimal(10) ** (DECIMAL.precision - DECIMAL.scale)
+_FLAGS = {"1": True, "0": False, "true": True, "false": False}
 
-def folded_name(name: str) -> str:
-    """Return the name of the staged column that holds a key in the form in which keys are compared."""
-    return f"{name}_key"
-
-
-def typed_sql(prop: Property) -> str:
-    """Return the SQL that types the trimmed text in the property's column; null where it does not convert."""
-    column = f'"{prop.name}"'
-    match prop.type:
-        case PropertyType.DATETIME:
-            return f"CASE WHEN {_date(column)} < TIMESTAMP '{NO_DATE_FROM}' THEN {_date(column)} END"
-        case PropertyType.TEXT | PropertyType.KEY:
-            return column
-        case _:
-            return _converted(prop.type, column)
+Value = datetime | Decimal | int | bool | str
 
 
-def bad_value_sql(prop: Property) -> str | None:
-    """Return the SQL condition under which a cell holds a text that does not convert; None when none can."""
-    column = f'"{prop.name}"'
-    match prop.type:
-        case PropertyType.TEXT | PropertyType.KEY:
-            return None
-        case PropertyType.DATETIME:
-            return f"{column} IS NOT NULL AND {_date(column)} IS NULL"
-        case _:
-            return f"{column} IS NOT NULL AND {_converted(prop.type, column)} IS NULL"
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A typed column, and how many of its texts could not be read and are null."""
+
+    column: pa.Array
+    bad: int
 
 
-def _date(column: str) -> str:
-    formats = ", ".join(f"'{form}'" for form in _DATE_FORMATS)
-    return f"try_strptime({column}, [{formats}])"
-
-
-def _converted(kind: PropertyType, column: str) -> str:
-    """Return the conversion of a number or flag; SQL alone would read `1_000`, and round 1.5 to an integer."""
-    number = f"TRY_CAST(CASE WHEN NOT contains({column}, '_') THEN {column} END AS {_DECIMAL})"
+def typed(texts: pa.Array, kind: PropertyType) -> Typed:
+    """Return a column of trimmed texts, null where blank, as what they mean."""
     match kind:
+        case PropertyType.DECIMAL:
+            return _cast_or(texts, DECIMAL, _decimal)
         case PropertyType.INTEGER:
-            return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
+            return _cast_or(texts, pa.int64(), _integer)
         case PropertyType.FLAG:
-            yes, no = (f"lower({column}) IN ({texts})" for texts in ("'1', 'true'", "'0', 'false'"))
-            return f"CASE WHEN {yes} THEN true WHEN {no} THEN false END"
+            return _by_value(texts, pa.bool_(), lambda text: _FLAGS[text.lower()])
+        case PropertyType.DATETIME:
+            moments = _by_value(texts, pa.timestamp("us"), _moment)
+            return Typed(pc.if_else(pc.less(moments.column, NO_DATE_FROM), moments.column, None), moments.bad)
         case _:
-            return number
+            return Typed(texts, 0)
+
+
+def trimmed(texts: pa.Array) -> pa.Array:
+    """Return texts without blanks around them; a blank text is null."""
+    bare = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
+
+
+def folded(keys: pa.Array) -> pa.Array:
+    """Return keys in the form in which they are compared."""
+    return _by_value(keys, pa.string(), fold_key).column
+
+
+def _cast_or(texts: pa.Array, kind: pa.DataType, read: Callable[[str], Value]) -> Typed:
+    """Return a column cast as a whole, which is fast, or value by value where that fails."""
+    try:
+        return Typed(pc.cast(texts, kind), 0)
+    except pa.ArrowInvalid:
+        return _by_value(texts, kind, read)
+
+
+def _by_value(texts: pa.Array, kind: pa.DataType, read: Callable[[str], Value]) -> Typed:
+    """Return a column whose distinct values are read once each; those that `read` refuses are null."""
+    encoded = texts.dictionary_encode()
+    values = [_value(text, read) for text in encoded.dictionary.to_pylist()]
+    column = pa.array(values, kind).take(encoded.indices)
+    return Typed(column, column.null_count - texts.null_count)
+
+
+def _value(text: str, read: Callable[[str], Value]) -> Value | None:
+    try:
+        return read(text)
+    except (ValueError, KeyError, ArithmeticError):
+        return None
+
+
+def _decimal(text: str) -> Decimal:
+    if not _NUMBER.match(text):
+        raise ValueError(text)
+    number = Decimal(text)
+    if abs(number) >= _LARGEST:
+        raise ValueError(text)
+    return number.quantize(_PLACE, ROUND_HALF_UP)
+
+
+def _integer(text: str) -> int:
+    number = _decimal(text)
+    if number != number.to_integral_value() or abs(number) >= 2**63:
+        raise ValueError(text)
+    return int(number)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        raise ValueError(text)
+    return moment

@@ -16,10 +16,15 @@ from kai_erp.simulator import SimulatorOptions, build_plant, run_simulator
 ZONE = "America/Chicago"
 
 
+def plant_now() -> datetime:
+    """Return what the wall clock of the simulated plant shows."""
+    return datetime.now(ZoneInfo(ZONE)).replace(tzinfo=None)
+
+
 @contextmanager
 def demo_settings(settings: Settings, *, scale: str = "small", seed: int = 1) -> Iterator[Settings]:
     """Run a simulator on this machine and yield settings that lead to it, whatever ERP was set before."""
-    plant = build_plant(scale, seed, datetime.now(ZoneInfo(ZONE)).replace(tzinfo=None))
+    plant = build_plant(scale, seed, plant_now())
     options = SimulatorOptions()
     with run_simulator(plant, options) as simulator, tempfile.TemporaryDirectory(prefix="kai-erp-") as folder:
         file = Path(folder) / "simulator.ionapi"

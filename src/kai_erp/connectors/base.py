@@ -109,6 +109,8 @@ class BaseConnector(ABC, Generic[Q]):
         scope: what a key must allow to ask it.
         query, record, summary: its parameters, its record, its summary.
         example: a question that shows how it is asked.
+        table_fields, headings: what a table for people shows of a record, and short names for its columns.
+        wide_fields: texts among them that may be cut to fit the width.
         vocabulary: for a text parameter, the record field that holds its values, and a staged column with more.
     """
 
@@ -123,6 +125,9 @@ class BaseConnector(ABC, Generic[Q]):
     record: ClassVar[type[BaseModel]]
     summary: ClassVar[type[BaseModel]]
     example: Q
+    table_fields: ClassVar[tuple[str, ...]]
+    wide_fields: ClassVar[tuple[str, ...]] = ()
+    headings: ClassVar[Mapping[str, str]] = {}
     vocabulary: ClassVar[Mapping[str, tuple[str, str] | None]] = {}
 
     @abstractmethod

@@ -123,6 +123,36 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
     record = ScheduledOperation
     summary = ScheduleSummary
     example = ScheduleQuery(work_center="WELD")
+    table_fields = (
+        "job",
+        "suffix",
+        "operation_num",
+        "work_center",
+        "item",
+        "item_description",
+        "qty_remaining",
+        "qty_here",
+        "hours_remaining",
+        "sched_start",
+        "sched_finish",
+        "status",
+        "job_due",
+        "order_num",
+    )
+    wide_fields = ("item_description",)
+    headings: ClassVar = {
+        "suffix": "suf",
+        "operation_num": "op",
+        "work_center": "wc",
+        "item_description": "description",
+        "qty_remaining": "left",
+        "qty_here": "here",
+        "hours_remaining": "hours",
+        "sched_start": "start",
+        "sched_finish": "finish",
+        "job_due": "job due",
+        "order_num": "order",
+    }
     vocabulary: ClassVar = {"work_center": ("SLWcs", "Wc"), "job": None}
 
     def get_rest_spec(self, query: ScheduleQuery, moment: Moment) -> RestQuerySpec:

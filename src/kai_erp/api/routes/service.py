@@ -70,4 +70,5 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_js_url=f"{static}/swagger-ui-bundle.js",
         swagger_css_url=f"{static}/swagger-ui.css",
         swagger_favicon_url=f"{static}/favicon-32x32.png",
+        swagger_ui_parameters={"validatorUrl": None},
     )

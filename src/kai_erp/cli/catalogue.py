@@ -1,0 +1,56 @@
+"""`kai-erp connectors`: what can be asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kai_erp.app import all_connectors
+from kai_erp.catalogue import ConnectorEntry, catalogue
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Add the verb."""
+    cli.command()(connectors)
+
+
+def connectors(json: Annotated[bool, typer.Option("--json", help="Print the catalogue as JSON.")] = False) -> None:
+    """List what can be asked: parameters, record fields and collections of each connector."""
+    entries = catalogue(all_connectors())
+    if json:
+        typer.echo(TypeAdapter(list[ConnectorEntry]).dump_json(entries, indent=2).decode())
+        return
+    console = Console(highlight=False)
+    for entry in entries:
+        console.print(Text(f"{entry.title} ({entry.name})", "bold"))
+        console.print(Text(f"{entry.description}\nGET {entry.path} · tool {entry.tool}\n", "default"))
+        console.print(_fields("Parameter", entry.parameters["properties"]))
+        console.print(_fields("Record field", entry.record["properties"]))
+        console.print(_collections(entry))
+
+
+def _fields(heading: str, properties: dict[str, dict[str, object]]) -> Table:
+    table = Table(heading, "Type", "Meaning", box=None, pad_edge=False, header_style="dim")
+    for name, entry in properties.items():
+        table.add_row(name, _type(entry), str(entry.get("description", "")))
+    return table
+
+
+def _type(entry: dict[str, object]) -> str:
+    choices = entry.get("anyOf", [entry])
+    kinds = (
+        [choice.get("format") or choice.get("type", "") for choice in choices] if isinstance(choices, list) else []
+    )
+    return " or ".join(str(kind) for kind in kinds)
+
+
+def _collections(entry: ConnectorEntry) -> Table:
+    table = Table("Collection", "Needed", "Properties", box=None, pad_edge=False, header_style="dim")
+    for collection in entry.collections:
+        table.add_row(collection.name, "yes" if collection.required else "no", ", ".join(collection.properties))
+    return table

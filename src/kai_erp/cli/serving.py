@@ -1,0 +1,95 @@
+"""`kai-erp serve`: the REST server."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from kai_erp import __version__
+from kai_erp.access import check_access
+from kai_erp.api.main import create_app
+from kai_erp.config import Settings, load_settings
+from kai_erp.demo import demo_settings
+from kai_erp.errors import InvalidSetting
+from kai_erp.logs import configure_logs
+
+_GRACE_SECONDS = 1
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Add the verb."""
+    cli.command()(serve)
+
+
+def serve(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Serve the built-in simulator: no ERP, no account.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.  [default: HOST, else 127.0.0.1]")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port.  [default: PORT, else 8100]", min=0, max=65535)] = None,
+) -> None:
+    """Serve the REST API."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = load_settings(given)
+    configure_logs(settings)
+    for warning in check_access(settings):
+        typer.echo(f"warning: {warning}", err=True)
+    with _listening(settings) as listener, demo_settings(settings) if demo else nullcontext(settings) as chosen:
+        config = uvicorn.Config(
+            create_app(chosen, simulated=demo),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        _Server(config, _greeting(listener, chosen, demo=demo)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that says where it is once it can be asked."""
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            typer.echo(self._greeting, err=True)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as failure:
+        reason = failure.strerror or str(failure)
+        raise InvalidSetting(
+            f"Cannot listen on {settings.host} port {settings.port}: {reason}",
+            suggestion="Choose another --host or --port.",
+        ) from None
+
+
+def _greeting(listener: socket.socket, settings: Settings, *, demo: bool) -> str:
+    port = listener.getsockname()[1]
+    here = "localhost" if settings.host in {"127.0.0.1", "0.0.0.0", "::1", "::"} else settings.host  # noqa: S104  # compared only
+    missing = settings.missing()
+    about = "a simulated plant: nothing in it is real" if demo else f"configuration {settings.sl10_config_name}"
+    if missing:
+        about = f"no ERP yet, set {', '.join(missing)}"
+    return "\n".join(
+        (
+            f"kai-erp {__version__} on http://{here}:{port} ({about})",
+            "Try:",
+            f"  curl 'http://{here}:{port}/bedrock/schedule?limit=3'",
+            f"  curl 'http://{here}:{port}/bedrock/schedule?work_center=WELD' -H 'Accept: text/csv'",
+            f"  http://{here}:{port}/docs in a browser",
+            "Ctrl-C stops it.",
+        )
+    )

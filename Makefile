@@ -1,0 +1,59 @@
+# Two commands are all a user needs: `make run` and `make test`. The others are for those who change the code.
+# A virtual environment is made in .venv with what the lock files name; uv is used where it is installed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+else
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+.PHONY: run test check fix lock bench help
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime ## serve a simulated plant on http://localhost:8100
+	@$(BIN)/kai-erp serve --demo
+
+test: $(VENV)/.dev ## run every test
+	@$(BIN)/pytest --cov --cov-report=term
+
+check: $(VENV)/.dev ## format, lint, types and arrows, without changing a file
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(VENV)/.dev ## mend what can be mended by itself
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## measure, as ratios in one run
+	@$(BIN)/python benchmarks/wire.py
+
+lock: ## resolve the newest versions and write the lock files (needs uv)
+	$(LOCK) --group build --output-file requirements-build.lock
+	$(LOCK) pyproject.toml --output-file requirements.lock
+	$(LOCK) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("kai-erp needs Python 3.11 or newer; name one with: make PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV); this happens once."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	@$(INSTALL) --require-hashes -r requirements-build.lock
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@

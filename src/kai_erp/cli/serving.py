@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
 from contextlib import nullcontext
 from typing import Annotated
@@ -48,7 +50,14 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        _Server(config, _greeting(listener, chosen, demo=demo)).run(sockets=[listener])
+        _run(_Server(config, _greeting(listener, chosen, demo=demo)), listener)
+
+
+def _run(server: _Server, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM; both end in order, so that what was opened is closed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

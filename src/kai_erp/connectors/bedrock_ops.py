@@ -174,8 +174,8 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
                 "jobs": tuple(map(fold_key, expand_key(query.job, _JOB_WIDTHS))) if query.job else None,
                 "include_completed": query.include_completed,
                 "now": moment.now,
-                "zone": moment.zone.key,
             },
+            zone=moment.zone,
         )
 
     def transform_result(self, table: pa.Table) -> pa.Table:

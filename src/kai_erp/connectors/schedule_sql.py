@@ -38,7 +38,7 @@ WITH jobs AS (
         s.Job_key IS NOT NULL AS schedule_known,
         coalesce(s.SetupHrs, 0) AS setup_hours, coalesce(s.SchedHrs, 0) AS fixed_hours,
         coalesce(CASE WHEN upper(s.SchedDrv) = 'M' THEN s.RunMchHrs ELSE s.RunLbrHrs END, 0) AS piece_hours,
-        instant(s.StartDate, $zone) AS sched_start, instant(s.EndDate, $zone) AS sched_finish,
+        s.StartDate_at AS sched_start, s.EndDate_at AS sched_finish,
         w.on_hand AS qty_on_hand,
         CAST(j.JschEndDate AS DATE) AS job_due, j.JschPriority AS priority, j.CustNum AS customer_num,
         CASE WHEN upper(j.OrdType) = 'O' THEN j.OrdNum END AS order_num,

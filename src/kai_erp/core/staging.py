@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -37,9 +38,6 @@ _MACROS = """
 CREATE TEMP MACRO half_up(n, d, shift) AS
     TRY(CAST(sign(n) * sign(d) * ((abs(n) * 2 * shift + abs(d)) // (2 * abs(d))) AS DECIMAL(38, 0)));
 CREATE TEMP MACRO units(quantity) AS CAST(CAST(quantity AS DECIMAL(38, 8)) * 100000000 AS HUGEINT);
-CREATE TEMP MACRO instant(wall, zone) AS
-    CASE WHEN timezone(zone, timezone(zone, wall) - INTERVAL 1 HOUR) = wall
-         THEN timezone(zone, wall) - INTERVAL 1 HOUR ELSE timezone(zone, wall) END;
 """
 
 
@@ -129,10 +127,11 @@ class StagingEngine:
         finally:
             self._connection.unregister("incoming")
 
-    def load_read(self, read: CollectionRead) -> tuple[Notice, ...]:
+    def load_read(self, read: CollectionRead, zone: tzinfo) -> tuple[Notice, ...]:
         """Stage a read with typed columns; return notices on cells that cannot be read.
 
-        Beside each key stands, as `NAME_key`, the form in which keys are compared.
+        Beside each key stands, as `NAME_key`, the form in which keys are compared; beside each date, which is the
+        wall clock of `zone`, as `NAME_at` its instant.
         """
         columns, notices = {}, []
         for prop in read.spec.properties:
@@ -141,6 +140,8 @@ class StagingEngine:
             columns[prop.name] = cells.column
             if prop.type is PropertyType.KEY:
                 columns[f"{prop.name}_key"] = ido.folded(texts)
+            if prop.type is PropertyType.DATETIME:
+                columns[f"{prop.name}_at"] = ido.instants(cells.column, zone)
             if cells.bad:
                 message = f"{cells.bad} values of {read.spec.name}.{prop.wire} cannot be read and count as null."
                 notices.append(Notice("bad_values", message, read.spec.name))
@@ -165,7 +166,7 @@ class StagingEngine:
 
         Beside them stands the table `reads(name, status)`: how each staged table was come by.
         """
-        notices = [notice for read in reads.values() for notice in self.load_read(read)]
+        notices = [notice for read in reads.values() for notice in self.load_read(read, spec.zone)]
         status = {name: read.report.status for name, read in reads.items()}
         self.load_table("reads", pa.table({"name": list(status), "status": list(status.values())}))
         return Joined(self.query(spec.sql, spec.parameters), tuple(notices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Literal
 
@@ -104,10 +104,14 @@ class IDOSpec:
 
 @dataclass(frozen=True, slots=True)
 class RestQuerySpec:
-    """What answers a question over REST: collections, and the SQL that joins their staged tables."""
+    """What answers a question over REST: collections, and the SQL that joins their staged tables.
+
+    `zone` is that of the ERP's wall clock, by which its dates become instants.
+    """
 
     collections: tuple[IDOSpec, ...]
     sql: str
+    zone: tzinfo
     parameters: Mapping[str, SqlValue] = field(default_factory=dict)
 
 

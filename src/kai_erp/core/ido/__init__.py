@@ -9,7 +9,7 @@ from kai_erp.core.ido.filters import render, split_keys
 from kai_erp.core.ido.paging import next_request
 from kai_erp.core.ido.requests import QUERY_LIMIT, LoadRequest, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
-from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, trimmed, typed
+from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, instants, trimmed, typed
 
 __all__ = [
     "NO_DATE_FROM",
@@ -21,6 +21,7 @@ __all__ = [
     "excerpt",
     "fault_error",
     "folded",
+    "instants",
     "is_session_fault",
     "next_request",
     "path",

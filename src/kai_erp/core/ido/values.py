@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 
 import pyarrow as pa
@@ -47,7 +47,7 @@ def typed(texts: pa.Array, kind: PropertyType) -> Typed:
         case PropertyType.FLAG:
             return _by_value(texts, pa.bool_(), lambda text: _FLAGS[text.lower()])
         case PropertyType.DATETIME:
-            moments = _by_value(texts, pa.timestamp("us"), _moment)
+            moments = _moments(texts)
             return Typed(pc.if_else(pc.less(moments.column, NO_DATE_FROM), moments.column, None), moments.bad)
         case _:
             return Typed(texts, 0)
@@ -62,6 +62,37 @@ def trimmed(texts: pa.Array) -> pa.Array:
 def folded(keys: pa.Array) -> pa.Array:
     """Return keys in the form in which they are compared."""
     return _by_value(keys, pa.string(), fold_key).column
+
+
+def instants(walls: pa.Array, zone: tzinfo) -> pa.Array:
+    """Return wall-clock times of a zone as instants; of an hour that comes twice, the first one counts.
+
+    Days on which the offset stays the same, nearly all, are shifted together.
+    """
+    days = pc.floor_temporal(walls, unit="day").dictionary_encode()
+    offsets = [_offset_of_day(day, zone) for day in days.dictionary.to_pylist()]
+    shift = pa.array(offsets, pa.duration("us")).take(days.indices)
+    utc = pc.subtract(walls, shift).cast(pa.timestamp("us", "UTC"))
+    if utc.null_count == walls.null_count:
+        return utc
+    odd = pc.and_(pc.is_null(utc), pc.is_valid(walls))
+    exact = [wall.replace(tzinfo=zone).astimezone(UTC) for wall in walls.filter(odd).to_pylist()]
+    return pc.replace_with_mask(utc, odd, pa.array(exact, utc.type))
+
+
+def _offset_of_day(day: datetime, zone: tzinfo) -> timedelta | None:
+    """Return the offset that holds all day; None when it changes within the day."""
+    start = day.replace(tzinfo=zone).utcoffset()
+    return start if start == (day + timedelta(days=1)).replace(tzinfo=zone).utcoffset() else None
+
+
+def _moments(texts: pa.Array) -> Typed:
+    """Return dates; those in Mongoose's own format are cast as a whole once dashes stand in them."""
+    year, month, rest = (pc.utf8_slice_codeunits(texts, *part) for part in ((0, 4), (4, 6), (6, 23)))
+    try:
+        return Typed(pc.cast(pc.binary_join_element_wise(year, month, rest, "-"), pa.timestamp("us")), 0)
+    except pa.ArrowInvalid:
+        return _by_value(texts, pa.timestamp("us"), _moment)
 
 
 def _cast_or(texts: pa.Array, kind: pa.DataType, read: Callable[[str], Value]) -> Typed:

@@ -1,0 +1,42 @@
+"""A stand-in for a SyteLine / CloudSuite Industrial tenant: it speaks the wire, with data of its own.
+
+It shares no code with the rest of the package, so that the two can disagree.
+"""
+
+from kai_erp.simulator.data import Plant, build_plant
+from kai_erp.simulator.faults import (
+    Abort,
+    Answer,
+    Delay,
+    Drip,
+    DropBookmark,
+    Fault,
+    Faults,
+    RepeatBookmark,
+    Truncate,
+)
+from kai_erp.simulator.running import RunningSimulator, run_simulator, start_simulator
+from kai_erp.simulator.server import SimulatorOptions, create_simulator, ionapi_document
+from kai_erp.simulator.state import RecordedRequest, SimulatorState
+
+__all__ = [
+    "Abort",
+    "Answer",
+    "Delay",
+    "Drip",
+    "DropBookmark",
+    "Fault",
+    "Faults",
+    "Plant",
+    "RecordedRequest",
+    "RepeatBookmark",
+    "RunningSimulator",
+    "SimulatorOptions",
+    "SimulatorState",
+    "Truncate",
+    "build_plant",
+    "create_simulator",
+    "ionapi_document",
+    "run_simulator",
+    "start_simulator",
+]

@@ -1,0 +1,84 @@
+"""What tenant the simulator plays, and how it behaves where real servers are known to differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+UnauthorizedBody = Literal["json", "text", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """A tenant, its credentials (all made up) and one switch for each uncertain behaviour."""
+
+    tenant: str = "DEMO_TRN"
+    suite: str = "CSI"
+    configurations: tuple[str, ...] = ("DEMO_TRN_MAIN",)
+    client_id: str = "DEMO_TRN~not-a-real-client"
+    client_secret: str = field(default="not-a-real-secret", repr=False)
+    saak: str = "DEMO_TRN#not-a-real-account"
+    sask: str = field(default="not-a-real-key", repr=False)
+    username: str = "demo"
+    password: str = field(default="not-a-real-password", repr=False)
+
+    token_seconds: float = 7200
+    default_cap: int = 200
+    max_cap: int | None = None
+    latency_ms: float = 0.0
+
+    accept_basic: bool = True
+    """Whether the token endpoint takes client credentials in the Authorization header."""
+    accept_body: bool = True
+    """Whether it takes them in the form."""
+    accept_client_credentials: bool = False
+    """Whether it grants tokens without a service account."""
+    unauthorized_body: UnauthorizedBody = "json"
+    """What a 401 of the gateway carries."""
+    bad_configuration_status: int = 401
+    """The status for a missing or unknown X-Infor-MongooseConfig; 200 answers with Success false."""
+    bad_direct_token_status: int = 401
+    """The status for a bad direct token; 200 answers with Success false."""
+    unknown_ido_status: int = 200
+    """The status for an unknown IDO."""
+    malformed_bookmark_status: int = 200
+    """The status for a bookmark that does not parse; 200 answers with Success false."""
+
+    case_strict_names: bool = False
+    empty_items_null: bool = False
+    omit_item_id: bool = False
+    omit_more_rows_exist: bool = False
+    response_lowercase_keys: bool = False
+    plus_is_not_blank: bool = False
+    """Whether a literal `+` in the query is a plus."""
+    double_quote_anywhere: bool = True
+    """Whether a double quote is refused even inside a literal of a filter."""
+    filter_derived: bool = False
+    """Whether derived properties may be filtered and sorted; unbound ones never may."""
+    info_success_false: bool = False
+    big_page_limit: int | None = None
+    """Pages above this many rows time out at the gateway: 504."""
+    max_query_bytes: int | None = None
+    """Longer query strings are not found: 404 with an HTML body."""
+    drop_properties: Mapping[str, frozenset[str] | set[str]] = field(default_factory=dict)
+    """Properties that this tenant lacks, by IDO."""
+
+
+def ionapi_document(base_url: str, options: SimulatorOptions) -> dict[str, str]:
+    """Return the credentials file (.ionapi) of a simulator at `base_url`."""
+    base = base_url.rstrip("/")
+    return {
+        "ti": options.tenant,
+        "cn": "kai-erp simulator",
+        "dt": "12",
+        "ci": options.client_id,
+        "cs": options.client_secret,
+        "iu": base,
+        "pu": f"{base}/{options.tenant}/as/",
+        "oa": "authorization.oauth2",
+        "ot": "token.oauth2",
+        "or": "revoke_token.oauth2",
+        "ev": "SIMULATOR",
+        "v": "1.0",
+        "saak": options.saak,
+        "sask": options.sask,
+    }

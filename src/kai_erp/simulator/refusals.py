@@ -1,0 +1,62 @@
+"""What the server says when it refuses a load: HTTP 200 with a message."""
+
+
+class Refusal(Exception):
+    """A load is refused; the text is the `Message` of the answer."""
+
+
+class UnknownIdo(Refusal):
+    """The server knows no IDO of that name."""
+
+    def __init__(self, ido: str) -> None:
+        super().__init__(f"{ido} IDO not found.")
+
+
+class ReadDenied(Refusal):
+    """The user may not read the IDO."""
+
+    def __init__(self, ido: str) -> None:
+        super().__init__(f"User requires [Read] privilege for {ido}")
+
+
+class IllegalFilter(Refusal):
+    """The filter is not a plain predicate, or does not parse."""
+
+    def __init__(self) -> None:
+        super().__init__("Error processing LoadCollection request: IllegalFilterException")
+
+
+class PropertyNotFound(Refusal):
+    """The IDO has no property of that name."""
+
+    def __init__(self, name: str, ido: str) -> None:
+        super().__init__(f"Property {name} not found on {ido} IDO.")
+
+
+class NoColumn(Refusal):
+    """A derived or unbound property was used where the database needs a column."""
+
+    def __init__(self, name: str, ido: str) -> None:
+        super().__init__(f"Property {name} of {ido} IDO has no column and cannot be used in a filter or an order.")
+
+
+class ConversionFailed(Refusal):
+    """SQL Server could not convert a text to the type it is compared with."""
+
+    def __init__(self, value: str, kind: str) -> None:
+        if kind == "datetime":
+            message = "Conversion failed when converting date and/or time from character string."
+        elif kind == "uniqueidentifier":
+            message = "Conversion failed when converting from a character string to uniqueidentifier."
+        elif kind == "numeric":
+            message = "Error converting data type nvarchar to numeric."
+        else:
+            message = f"Conversion failed when converting the nvarchar value '{value}' to data type {kind}."
+        super().__init__(message)
+
+
+class BadBookmark(Refusal):
+    """The bookmark is not one that this server issued for such a request."""
+
+    def __init__(self) -> None:
+        super().__init__("Error processing LoadCollection request: the bookmark is not valid.")

@@ -1,0 +1,79 @@
+"""The state of a running simulator: what tests look at and turn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from kai_erp.simulator.faults import Faults
+from kai_erp.simulator.options import SimulatorOptions
+from kai_erp.simulator.plant import Plant
+from kai_erp.simulator.selections import Selections
+from kai_erp.simulator.tokens import Tokens
+
+_KEPT = 50_000
+
+
+@dataclass(slots=True)
+class RecordedRequest:
+    """One request to the IDO service; times are monotonic seconds, `ended` and `status` are 0 until then."""
+
+    method: str
+    path: str
+    collection: str | None
+    query_bytes: int
+    params: Mapping[str, str]
+    configuration: str | None
+    started: float
+    ended: float = 0.0
+    status: int = 0
+
+
+@dataclass(slots=True)
+class SimulatorState:
+    """Plants by configuration, and everything that happened since the start."""
+
+    options: SimulatorOptions
+    plants: Mapping[str, Plant]
+    tokens: Tokens
+    selections: Selections
+    faults: Faults = field(default_factory=Faults)
+    requests: list[RecordedRequest] = field(default_factory=list)
+    token_requests: int = 0
+    denied: set[str] = field(default_factory=set)
+    pages: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def deny(self, ido: str) -> None:
+        """Take the right to read a collection away."""
+        self.denied.add(ido.lower())
+
+    def allow(self, ido: str) -> None:
+        """Give the right to read a collection back."""
+        self.denied.discard(ido.lower())
+
+    def revoke_tokens(self) -> None:
+        """End every token that was issued."""
+        self.tokens.revoke_all()
+
+    def record(self, request: RecordedRequest) -> None:
+        """Keep a request; of a very long past only the last part is kept."""
+        if len(self.requests) >= _KEPT:
+            del self.requests[: _KEPT // 2]
+        self.requests.append(request)
+
+    def turn_page(self, collection: str, before: str, bookmark: str) -> None:
+        """Note that `bookmark` leads to the page after the one that `before` led to."""
+        if len(self.pages) >= _KEPT:
+            self.pages.clear()
+        self.pages[collection, bookmark] = self.page_of(collection, before) + 1
+
+    def page_of(self, collection: str, bookmark: str) -> int:
+        """Return which page of a walk a request with this bookmark asks for, the first being 1."""
+        return self.pages.get((collection, bookmark), 1)
+
+
+def make_state(plants: Plant | Mapping[str, Plant], options: SimulatorOptions) -> SimulatorState:
+    """Return a fresh state; one plant alone serves all configurations of the options."""
+    if isinstance(plants, Plant):
+        plants = dict.fromkeys(options.configurations, plants)
+    options = replace(options, configurations=tuple(plants))
+    selections = Selections(quotes_anywhere=options.double_quote_anywhere)
+    return SimulatorState(options, plants, Tokens(options), selections)

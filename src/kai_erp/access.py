@@ -26,6 +26,6 @@ def check_access(settings: Settings) -> tuple[str, ...]:
     if not settings.allow_anonymous:
         raise InvalidSetting(
             f"HOST is {settings.host!r}: without access control only this machine may ask, allowed is 127.0.0.1",
-            suggestion="Listen on 127.0.0.1, or set ALLOW_ANONYMOUS=true to answer everybody who reaches the port.",
+            suggestion="Listen on 127.0.0.1, or set ALLOW_ANONYMOUS=true to answer everybody who can reach it.",
         )
     return (f"everybody who reaches {settings.host} port {settings.port} may read the ERP (ALLOW_ANONYMOUS=true)",)

@@ -27,7 +27,7 @@ from kai_erp.core.router import QueryRouter
 from kai_erp.core.seen import SeenValues, SeenVolumes
 from kai_erp.core.staging import StagingDatabase
 from kai_erp.core.types import Clock, Freshness, Now, Progress
-from kai_erp.errors import InvalidParameter, InvalidSetting, NotConfigured, UpstreamUnavailable
+from kai_erp.errors import InvalidParameter, InvalidSetting, NotConfigured, UpstreamError, UpstreamUnavailable
 from kai_erp.ionapi import IonapiFile, read_ionapi
 from kai_erp.models.result import Caution, Meta, UpstreamRead
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
@@ -166,15 +166,28 @@ class Tenant:
         self.sources, self.now = sources, now
         self._client, self._clock = client, clock
         self._checking = asyncio.Lock()
-        self._ready_until = float("-inf")
+        self._checked_until = float("-inf")
+        self._unready: UpstreamError | None = None
 
     async def check_ready(self) -> None:
-        """Return when a token and one cheap read succeed; that is kept 30 s, so probes cannot load the ERP."""
+        """Return when a token and one cheap read succeed, raise what failed; both are kept 30 s.
+
+        So probes cannot load the ERP, however many there are.
+        """
         async with self._checking:
-            if self._clock() < self._ready_until:
-                return
-            await self._client.page(ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1))
-            self._ready_until = self._clock() + _READY_SECONDS
+            if self._clock() >= self._checked_until:
+                self._unready = await self._check()
+                self._checked_until = self._clock() + _READY_SECONDS
+        if self._unready is not None:
+            raise self._unready.with_traceback(None)
+
+    async def _check(self) -> UpstreamError | None:
+        request = ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1)
+        try:
+            await self._client.page(request)
+        except UpstreamError as failure:
+            return failure
+        return None
 
 
 @asynccontextmanager

@@ -99,9 +99,13 @@ class CursorExpired(QueryError):
 
 
 class UpstreamError(KaiErpError):
-    """The ERP, or the gateway before it, did not give what was asked for."""
+    """The ERP, or the gateway before it, did not give what was asked for.
+
+    `tried_out` tells that trying again has been tried.
+    """
 
     code = "upstream_error"
+    tried_out = False
     suggestion = "Try again later; if it stays, the ERP administrator finds the fault in the Mongoose log."
 
 

@@ -132,7 +132,8 @@ async def _on_bug(request: Request, error: Exception) -> JSONResponse:
     """Answer a defect of ours without showing anything of it; the log has the whole."""
     log.error("defect", exc_info=error)
     detail = "The request could not be answered because of a defect in kai-erp."
-    return problem(request, "internal_error", detail, "Report it with the request id.")
+    headers = {"X-Request-ID": request.state.request_id}  # this answer is made outside the middleware
+    return problem(request, "internal_error", detail, "Report it with the request id.", headers=headers)
 
 
 def add_handlers(api: FastAPI) -> None:

@@ -28,17 +28,26 @@ class Throttled(UpstreamUnavailable):
 
 
 async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Return what `attempt` gives, tried again while its failure may pass; raise the last failure."""
-    async for trial in stamina.retry_context(
-        on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=4.0, wait_jitter=0.3
-    ):
-        with trial:
-            return await attempt()
+    """Return what `attempt` gives, tried again while its failure may pass; raise the last failure.
+
+    A failure that comes out of here is not tried again by whoever else tries around it.
+    """
+    try:
+        async for trial in stamina.retry_context(
+            on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=4.0, wait_jitter=0.3
+        ):
+            with trial:
+                return await attempt()
+    except (UpstreamUnavailable, Nonsense) as failure:
+        failure.tried_out = True
+        raise
     raise AssertionError("a retry context returns or raises")  # pragma: no cover  # for the type checker
 
 
 def _again(failure: Exception) -> bool | float:
     """Tell whether to try again, and after how many seconds where the upstream said so."""
+    if not isinstance(failure, UpstreamUnavailable | Nonsense) or failure.tried_out:
+        return False
     if isinstance(failure, Throttled) and failure.asked is not None:
         return failure.asked if failure.asked <= LONGEST_WAIT else False
-    return isinstance(failure, UpstreamUnavailable | Nonsense)
+    return True

@@ -10,6 +10,7 @@ from kai_erp.simulator.filter_tokens import Sort, Token, tokens
 from kai_erp.simulator.refusals import IllegalFilter
 
 _DEEPEST = 60
+_LONGEST_COUNT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,6 @@ class _Parser:
 
     def _count(self) -> int:
         operand = self._operand()
-        if not isinstance(operand, Number) or not operand.value.lstrip("-").isdigit():
+        if not isinstance(operand, Number) or "." in operand.value or len(operand.value) > _LONGEST_COUNT:
             raise IllegalFilter
         return int(operand.value)

@@ -12,13 +12,7 @@ from kai_erp.simulator.work_orders import WorkOrders
 _HOURS, _TICKS = QUANTITY, decimal(10, 0)
 
 
-def per_piece(operation: Operation, driver: str) -> float:
-    """Return the run hours per piece on labor (L) or on the machine (M)."""
-    return operation.step.run if operation.step.driver == driver else 0.0
-
-
-def _per_hour(operation: Operation, driver: str) -> float:
-    hours = per_piece(operation, driver)
+def _per_hour(hours: float) -> float:
     return round(1 / hours, 8) if hours else 0.0
 
 
@@ -29,12 +23,12 @@ def schedule_columns(view: View[Operation]) -> list[Column]:
         view.joined("EndDate", DATE, attrgetter("end")),
         view.joined("SchedDrv", text(1), attrgetter("step.driver")),
         view.joined("SetupHrs", _HOURS, attrgetter("step.setup")),
-        view.joined("RunLbrHrs", _HOURS, lambda operation: per_piece(operation, "L")),
-        view.joined("RunMchHrs", _HOURS, lambda operation: per_piece(operation, "M")),
-        view.joined("PcsPerLbrHr", _HOURS, lambda operation: _per_hour(operation, "L")),
-        view.joined("PcsPerMchHr", _HOURS, lambda operation: _per_hour(operation, "M")),
-        view.joined("RunTicksLbr", _TICKS, lambda operation: 100 * per_piece(operation, "L")),
-        view.joined("RunTicksMch", _TICKS, lambda operation: 100 * per_piece(operation, "M")),
+        view.joined("RunLbrHrs", _HOURS, attrgetter("step.labor")),
+        view.joined("RunMchHrs", _HOURS, attrgetter("step.machine")),
+        view.joined("PcsPerLbrHr", _HOURS, lambda operation: _per_hour(operation.step.labor)),
+        view.joined("PcsPerMchHr", _HOURS, lambda operation: _per_hour(operation.step.machine)),
+        view.joined("RunTicksLbr", _TICKS, lambda operation: 100 * operation.step.labor),
+        view.joined("RunTicksMch", _TICKS, lambda operation: 100 * operation.step.machine),
         view.joined("SchedHrs", _HOURS, attrgetter("sched_hrs")),
         view.joined("SchedTicks", _TICKS, lambda operation: 100 * (operation.sched_hrs or 0)),
         view.joined("QueueHrs", _HOURS, lambda operation: 2.0 if operation.step.outside else 1.0),

@@ -19,14 +19,20 @@ _ENOUGH_TO_SCRAP = 4
 
 
 class Step(NamedTuple):
-    """One step of a routing: where, planned setup hours, planned hours per piece."""
+    """One step of a routing: where, planned setup hours, planned hours per piece of labor or machine."""
 
     oper: int
     wc: str
     driver: str
     setup: float
-    run: float
+    labor: float
+    machine: float
     outside: int = 0
+
+    @property
+    def run(self) -> float:
+        """Hours per piece of whatever drives the step."""
+        return self.labor or self.machine
 
 
 class Flow(NamedTuple):
@@ -82,7 +88,7 @@ class Shop:
         self._dice = plan.dice("operations")
         self._pace = _Pace()
         self._routings = dict(_routings(plan))
-        self._efficiencies = (100.0, 100.0, 100.0, 100.0, 85.0, 120.0, 0.0, None)
+        self._efficiencies = (*(100.0,) * 12, 85.0, 85.0, 120.0, 0.0, None)
 
     def operations(self, row: int, job: Job) -> Iterable[Operation]:
         """Return the operations of the job in row `row`, and set the job's quantities and dates."""
@@ -155,7 +161,8 @@ def _steps(codes: tuple[str, ...], centers: dict[str, list[tuple[str, Center]]],
         wc, center = dice.choice(centers[code])
         setup = round(center.setup * dice.choice((0.5, 1.0, 1.5)), 2)
         run = round(center.run * dice.choice((0.5, 0.8, 1.0, 1.25, 2.0)), 4)
-        yield Step(10 * (n + 1), wc, center.driver, setup, run, center.outside)
+        labor, machine = (run, 0.0) if center.driver == "L" else (0.0, run)
+        yield Step(10 * (n + 1), wc, center.driver, setup, labor, machine, center.outside)
 
 
 def _spans(job: Job, steps: list[Step]) -> list[tuple[int, int]]:
@@ -206,12 +213,12 @@ def _date_job(job: Job, stamps: list[tuple[str | None, str | None]], start_day: 
 
 def _lose_dates(job: Job, stamps: list[tuple[str | None, str | None]], dice: Random, *, late: bool) -> None:
     """Leave some jobs and some operations unscheduled, and one kind with a date that means none."""
-    if falls(job.serial, 40, 10):
+    if falls(job.serial, 60, 10):
         stamps[:] = [(None, None)] * len(stamps)
         job.start = job.end = None
     elif falls(job.serial, 60, 12) and not late:
         stamps[-1] = (stamps[-1][0], NO_DATE)
-    elif chance(dice, 0.05):
+    elif chance(dice, 0.04):
         stamps[dice.randrange(len(stamps))] = (None, None)
 
 

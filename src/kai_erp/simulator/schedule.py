@@ -23,7 +23,7 @@ from kai_erp.simulator.columns import (
     text,
 )
 from kai_erp.simulator.jobs import Job
-from kai_erp.simulator.operation_times import per_piece, schedule_columns
+from kai_erp.simulator.operation_times import schedule_columns
 from kai_erp.simulator.operations import Operation
 from kai_erp.simulator.views import View
 from kai_erp.simulator.work_orders import WorkOrders
@@ -150,17 +150,20 @@ def _route_quantities(view: View[Operation]) -> list[Column]:
         view.column("QtyScrapped", QUANTITY, attrgetter("flow.scrapped")),
         view.column("QtyMoved", QUANTITY, attrgetter("flow.moved")),
         view.column("Complete", FLAG, attrgetter("flow.closed")),
-        view.column("SetupHrsT", _HOURS, lambda operation: operation.step.setup if operation.started else 0.0),
-        view.column("RunHrsTLbr", _HOURS, lambda operation: _posted(operation, "L")),
-        view.column("RunHrsTMch", _HOURS, lambda operation: _posted(operation, "M")),
+        view.column("SetupHrsT", _HOURS, _posted_setup),
+        view.column("RunHrsTLbr", _HOURS, lambda operation: _posted(operation.step.labor, operation)),
+        view.column("RunHrsTMch", _HOURS, lambda operation: _posted(operation.step.machine, operation)),
     ]
 
 
-def _posted(operation: Operation, driver: str) -> Native:
-    """Return the run hours reported so far on labor or on the machine."""
-    if operation.step.driver != driver or operation.flow.complete is None:
-        return 0.0
-    return round(operation.flow.complete * operation.step.run * 1.08, 4)
+def _posted_setup(operation: Operation) -> Native:
+    flow = operation.flow
+    return operation.step.setup if flow.closed or flow.complete else 0.0
+
+
+def _posted(hours: float, operation: Operation) -> Native:
+    """Return the run hours reported so far at this many planned hours per piece."""
+    return round((operation.flow.complete or 0.0) * hours * 1.08, 4)
 
 
 def _route_rates(view: View[Operation]) -> list[Column]:
@@ -215,6 +218,6 @@ def _route_schedule(view: View[Operation]) -> list[Column]:
         *(alias(f"Jsh{column.name}", column, Origin.JOINED) for column in schedule_columns(view)),
         view.derived("DerStartDate", DATE, attrgetter("start")),
         view.derived("DerEndDate", DATE, attrgetter("end")),
-        view.derived("DerRunMchHrs", _HOURS, lambda operation: per_piece(operation, "M")),
-        view.derived("DerRunLbrHrs", _HOURS, lambda operation: per_piece(operation, "L")),
+        view.derived("DerRunMchHrs", _HOURS, attrgetter("step.machine")),
+        view.derived("DerRunLbrHrs", _HOURS, attrgetter("step.labor")),
     ]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pyarrow as pa
 
+from kai_erp.access import check_supported
 from kai_erp.config import Settings, is_loopback
 from kai_erp.connectors import BaseConnector, BedrockOpsScheduler, Moment, Sources
 from kai_erp.connectors.base import ConnectorResult
@@ -197,8 +198,9 @@ async def open_app(
     """Open everything that answering takes, and close it again.
 
     Without ERP settings the app opens and every question raises NotConfigured. Raises InvalidSetting when the
-    `.ionapi` file or the CA bundle cannot be used.
+    `.ionapi` file or the CA bundle cannot be used, or a setting asks for what this version does not do.
     """
+    check_supported(settings)
     async with AsyncExitStack() as stack:
         tenant = None if settings.missing() else await _open_tenant(stack, settings, clock, now)
         snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb)

@@ -9,6 +9,7 @@ KaiErpError
 │   ├── InvalidParameter      a parameter is wrong
 │   ├── TooManyRows           the answer would pass the row budget
 │   └── CursorExpired         a cursor no longer leads anywhere
+├── Overloaded                this process has no room now
 └── UpstreamError             the ERP or its gateway
     ├── UpstreamAuth          our credentials are refused
     │   └── TokenRejected     this token is refused; a new one may not be
@@ -81,11 +82,11 @@ class TooManyRows(QueryError):
 
     code = "volume_exceeded"
 
-    def __init__(self, estimated: int, limit: int, filters: Sequence[str]) -> None:
+    def __init__(self, estimated: int, limit: int, filters: Sequence[str] = (), *, lake: bool = False) -> None:
         super().__init__(f"The answer takes {estimated:,} rows or more, the limit is {limit:,}")
         self.estimated, self.limit = estimated, limit
-        narrower = f"Narrow it with {' or '.join(filters)}" if filters else "Narrow it"
-        self.suggestion = f"{narrower}, or use freshness=near_realtime where a data lake is connected."
+        narrower = f"Narrow it with {' or '.join(filters)}" if filters else "Narrow it further"
+        self.suggestion = f"{narrower}, or ask with freshness=near_realtime." if lake else f"{narrower}."
 
 
 class CursorExpired(QueryError):
@@ -96,6 +97,14 @@ class CursorExpired(QueryError):
 
     def __init__(self) -> None:
         super().__init__("This cursor no longer leads to a kept answer")
+
+
+class Overloaded(KaiErpError):
+    """This process has no room for the question now."""
+
+    code = "overloaded"
+    suggestion = "Try again in a moment, or narrow the question."
+    retry_after = 5.0
 
 
 class UpstreamError(KaiErpError):

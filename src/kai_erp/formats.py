@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 __all__ = ["arrow_stream", "csv", "flatten", "json_array", "json_rows", "jsonl", "parquet", "rows"]
 
-Array: TypeAlias = "pa.Array[Any]"  # generic in the stubs only
+Array: TypeAlias = pa.Array
 TEXT = (pa.string(), pa.large_string())
 BLOCK, CHUNK = 10_000, 1_000  # rows encoded at once, rows in one part of a stream
 END = 2**31 - 1
@@ -94,14 +94,14 @@ def flatten(table: pa.Table, path: str) -> pa.Table:
     lists = _call("if_else", lonely, pa.scalar([None], lists.type), lists)
     parents, fields = _call("list_parent_indices", lists), _call("list_flatten", lists).flatten()
     names = [f"{path}.{field.name}" for field in lists.type.value_type]
-    columns: dict[str, Array | pa.ChunkedArray[Any]] = {}
+    columns: dict[str, Array | pa.ChunkedArray] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         columns |= zip(names, fields, strict=True) if name == path else {name: column.take(parents)}
     return pa.table(columns)
 
 
 def _call(function: str, *arguments: object, options: pc.FunctionOptions | None = None) -> Array:
-    """Return what an Arrow function computes; the stubs of `pc` know too few of its argument types."""
+    """Return what an Arrow function computes."""
     return cast("Array", pc.call_function(function, list(arguments), options))
 
 

@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from kai_erp import __version__
+from kai_erp.access import HostGuard, check_supported
 from kai_erp.api.problems import PROBLEM_JSON, Problem, add_handlers
-from kai_erp.api.requests import RequestIds
+from kai_erp.api.requests import Gate
 from kai_erp.api.routes import service
 from kai_erp.api.routes.questions import question_router
 from kai_erp.app import all_connectors, open_app
@@ -42,8 +43,9 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
         redoc_url=None,
         responses={"default": {"model": Problem, "description": "A problem.", "content": {PROBLEM_JSON: {}}}},
     )
+    check_supported(settings)
     add_handlers(api)
-    api.add_middleware(RequestIds)
+    api.add_middleware(Gate, guard=HostGuard(settings))
     for connector in all_connectors():
         api.include_router(question_router(connector))
     api.include_router(service.router)

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from kai_erp.errors import InvalidParameter, KaiErpError, UpstreamUnavailable
+from kai_erp.errors import InvalidParameter, KaiErpError, Overloaded, UpstreamUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -67,6 +67,7 @@ _KINDS = {
 }
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 413: "too_large"}
 _SUGGESTIONS = {
+    "wrong_host": "The operator lists further host names in ALLOWED_HOSTS.",
     "not_found": "GET /connectors lists what can be asked.",
     "method_not_allowed": "Everything here is read with GET.",
     "not_acceptable": "Accept application/json, application/jsonl, text/csv, application/vnd.apache.arrow.stream "
@@ -98,7 +99,11 @@ def problem(request: Request, code: str, detail: str, suggestion: str, **more: o
 async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:
     """Answer an error of ours; what the ERP said stands in its text, without credentials."""
     log.warning("question failed", code=error.code, reason=str(error))
-    retry = {"Retry-After": str(ceil(error.retry_after))} if isinstance(error, UpstreamUnavailable) else None
+    retry = (
+        {"Retry-After": str(ceil(error.retry_after))}
+        if isinstance(error, UpstreamUnavailable | Overloaded)
+        else None
+    )
     faults = (
         [Fault(parameter=error.parameter, message=error.problem)] if isinstance(error, InvalidParameter) else None
     )
@@ -134,6 +139,11 @@ async def _on_bug(request: Request, error: Exception) -> JSONResponse:
     detail = "The request could not be answered because of a defect in kai-erp."
     headers = {"X-Request-ID": request.state.request_id}  # this answer is made outside the middleware
     return problem(request, "internal_error", detail, "Report it with the request id.", headers=headers)
+
+
+def wrong_host(request: Request, host: str) -> JSONResponse:
+    """Return the answer to a request under a host name that is not served."""
+    return problem(request, "wrong_host", f"{host[:100]!r} is not served here", _SUGGESTIONS["wrong_host"])
 
 
 def add_handlers(api: FastAPI) -> None:

@@ -13,6 +13,9 @@ import structlog
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kai_erp.access import HostGuard
+from kai_erp.api.problems import wrong_host
+
 T = TypeVar("T")
 _ID = re.compile(r"[\w.\-]{1,128}\Z", re.ASCII)
 _HEADER = b"x-request-id"
@@ -23,11 +26,11 @@ class CallerGone(Exception):
     """The caller has closed the connection."""
 
 
-class RequestIds:
-    """ASGI middleware: takes or makes `X-Request-ID`, gives it back, and logs each request with it."""
+class Gate:
+    """ASGI middleware: turns away foreign host names, takes or makes `X-Request-ID`, logs each request with it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, guard: HostGuard) -> None:
+        self._app, self._guard = app, guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -50,8 +53,12 @@ class RequestIds:
                 message["headers"] = [*message.get("headers", ()), (_HEADER, request_id.encode())]
             await send(message)
 
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         try:
-            await self._app(scope, receive, send_with_id)
+            if self._guard.serves(host):
+                await self._app(scope, receive, send_with_id)
+            else:
+                await wrong_host(Request(scope), host)(scope, receive, send_with_id)
         except CallerGone:
             log.info("caller gone", path=scope["path"])
         finally:

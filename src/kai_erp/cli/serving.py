@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 from kai_erp import __version__
-from kai_erp.access import check_access
+from kai_erp.access import check_bind, not_acted_on
 from kai_erp.api.main import create_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
@@ -40,7 +40,7 @@ def serve(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load_settings(given)
     configure_logs(settings)
-    for warning in check_access(settings):
+    for warning in (*check_bind(settings), *not_acted_on(settings)):
         typer.echo(f"warning: {warning}", err=True)
     with _listening(settings) as listener, demo_settings(settings) if demo else nullcontext(settings) as chosen:
         config = uvicorn.Config(

@@ -45,6 +45,8 @@ class Moment:
 class _Router(Protocol):
     @property
     def hard_max(self) -> int: ...
+    @property
+    def lake(self) -> bool: ...
     def select_source(self, volume: int, freshness: Freshness) -> DataSource: ...
     def is_large(self, volume: int) -> bool: ...
 
@@ -198,7 +200,9 @@ class BaseConnector(ABC, Generic[Q]):
             )
         except TooManyRows as stop:
             sources.volumes.remember((self.name, query), max(stop.estimated, stop.limit + 1))
-            raise TooManyRows(stop.estimated, stop.limit, self._unused_filters(query)) from None
+            raise TooManyRows(
+                stop.estimated, stop.limit, self._unused_filters(query), lake=sources.router.lake
+            ) from None
 
     def _unused_filters(self, query: Q) -> list[str]:
         given = query.model_dump(exclude_none=True)

@@ -50,7 +50,8 @@ WITH jobs AS (
     LEFT JOIN items i ON i.Item_key = j.Item_key
     LEFT JOIN stock w ON w.Item_key = j.Item_key AND w.Whse_key = j.Whse_key
     LEFT JOIN centers c ON c.Wc_key = r.Wc_key
-    WHERE ($work_center IS NULL OR r.Wc_key = $work_center)
+    WHERE r.OperNum IS NOT NULL
+      AND ($work_center IS NULL OR r.Wc_key = $work_center)
       AND ($jobs IS NULL OR list_contains($jobs, r.Job_key))
 ), remaining AS (
     SELECT *,

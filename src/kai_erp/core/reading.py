@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from kai_erp.core import ido
 from kai_erp.core.expressions import AnyKey, Expression, Nothing, all_of
+from kai_erp.core.keys import fold_key
 from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec, Notice, Now, Progress
 from kai_erp.errors import KaiErpError, PropertyMissing, QueryTooLong, TooManyRows
 
@@ -146,7 +147,7 @@ class Reading:
             self.rules.progress(self._report(self.rows))
         limit = self.rules.row_limit
         if self.spec.driving and limit is not None and self.rows > limit:
-            raise TooManyRows(self.rows, limit, ())
+            raise TooManyRows(self.rows, limit)
 
     def _do_without(self, missing: PropertyMissing) -> None:
         """Note that a property is left out. Raises `missing` when there is no answer without it."""
@@ -189,10 +190,14 @@ def _first(group: BaseExceptionGroup[BaseException]) -> KaiErpError | None:
 
 
 def keep_once(columns: Columns, key: Sequence[str]) -> Columns:
-    """Return the rows with each natural key once, as it was last read: rows may move while pages are read."""
+    """Return the rows with each natural key once, as it was last read: rows may move while pages are read.
+
+    Keys that are alike but for case and blanks around them are one key.
+    """
     if not key or any(name not in columns for name in key):
         return columns
-    last = {row: index for index, row in enumerate(zip(*(columns[name] for name in key), strict=True))}
+    folded = ([fold_key(cell or "") for cell in columns[name]] for name in key)
+    last = {row: index for index, row in enumerate(zip(*folded, strict=True))}
     if len(last) == len(columns[key[0]]):
         return columns
     kept = sorted(last.values())

@@ -44,7 +44,7 @@ class QueryRouter:
             return DataSource.LAKE
         if volume <= self.hard_max:
             return DataSource.REST
-        raise TooManyRows(volume, self.hard_max, ())
+        raise TooManyRows(volume, self.hard_max)
 
     def is_large(self, volume: int) -> bool:
         """Tell whether a REST read of so many rows deserves a warning."""

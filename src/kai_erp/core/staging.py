@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from kai_erp.core import ido
 from kai_erp.core.types import CollectionRead, Notice, PropertyType, RestQuerySpec, SqlValue
-from kai_erp.errors import QueryError
+from kai_erp.errors import Overloaded, QueryError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,7 @@ class StagingEngine:
             statements = self._connection.extract_statements(sql)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 raise QueryError("Staged data is read with exactly one SELECT")
-            return self._connection.sql(sql, params=_bound(parameters or {})).to_arrow_table()
+            return self._select(sql, parameters or {})
         except duckdb.Error as failure:
             raise QueryError(f"The SQL is not understood: {failure}") from failure
 
@@ -169,7 +169,13 @@ class StagingEngine:
         notices = [notice for read in reads.values() for notice in self.load_read(read, spec.zone)]
         status = {name: read.report.status for name, read in reads.items()}
         self.load_table("reads", pa.table({"name": list(status), "status": list(status.values())}))
-        return Joined(self.query(spec.sql, spec.parameters), tuple(notices))
+        return Joined(self._select(spec.sql, spec.parameters), tuple(notices))
+
+    def _select(self, sql: str, parameters: Mapping[str, SqlValue]) -> pa.Table:
+        try:
+            return self._connection.sql(sql, params=_bound(parameters)).to_arrow_table()
+        except duckdb.OutOfMemoryException:
+            raise Overloaded("The rows of this question do not fit into the memory set aside for joins") from None
 
 
 def _quoted(name: str) -> str:

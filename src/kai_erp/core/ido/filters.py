@@ -27,6 +27,7 @@ from kai_erp.core.expressions import (
     Operator,
 )
 
+_FIRST_GUESS = 64
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -51,19 +52,25 @@ def render(expression: Expression) -> str:
 
 def split_keys(keys: Sequence[str], fits: Callable[[tuple[str, ...]], bool]) -> Iterator[tuple[str, ...]]:
     """Yield the keys in runs, each as long as `fits` allows and at least one key long."""
-    start = 0
+    start, size = 0, _FIRST_GUESS
     while start < len(keys):
-        end = _longest_run(keys, start, fits)
-        yield tuple(keys[start:end])
-        start = end
+        rest = keys[start:]
+        size = _longest_run(rest, fits, min(size, len(rest)))
+        yield tuple(rest[:size])
+        start += size
 
 
-def _longest_run(keys: Sequence[str], start: int, fits: Callable[[tuple[str, ...]], bool]) -> int:
-    low, high = start + 1, len(keys)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(tuple(keys[start:middle])) else (low, middle - 1)
-    return low
+def _longest_run(keys: Sequence[str], fits: Callable[[tuple[str, ...]], bool], guess: int) -> int:
+    """Return how many of the first keys fit, searched outwards from a guess: runs are much of a length."""
+    low, high, size, step = 0, len(keys) + 1, guess, 1
+    while high - low > 1:
+        low, high = (size, high) if fits(tuple(keys[:size])) else (low, size)
+        if low and high <= len(keys):
+            size = (low + high) // 2
+        else:
+            size = min(max(size + step if low else size - step, low + 1), high - 1)
+            step *= 2
+    return max(low, 1)
 
 
 def _grouped(term: Expression) -> str:

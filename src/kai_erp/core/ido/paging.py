@@ -16,10 +16,12 @@ def next_request(request: LoadRequest, page: Page) -> LoadRequest | None:
     """Return the request for the page after `page`, or None when it was the last.
 
     A server that does not say whether rows remain is asked on until a page is empty or brings no new
-    bookmark: it may have cut at a cap of its own. Raises BookmarkLoop when one that says so does not move on.
+    bookmark: it may have cut at a cap of its own. Raises BookmarkLoop when rows remain, or a page is full and
+    nothing says that none do, but the bookmark does not move on.
     """
     moved = bool(page.bookmark) and page.bookmark != request.bookmark
-    more = page.more_rows if page.more_rows is not None else moved and page.rows > 0
+    full = 0 < request.record_cap <= page.rows
+    more = page.more_rows if page.more_rows is not None else page.rows > 0 and (moved or full)
     if not more:
         return None
     if not moved or page.rows == 0:

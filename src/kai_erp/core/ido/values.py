@@ -43,7 +43,7 @@ def typed(texts: pa.Array, kind: PropertyType) -> Typed:
         case PropertyType.DECIMAL:
             return _cast_or(texts, DECIMAL, _decimal)
         case PropertyType.INTEGER:
-            return _cast_or(texts, pa.int64(), _integer)
+            return _cast_or(texts, pa.int64(), _integer, through=DECIMAL)
         case PropertyType.FLAG:
             return _by_value(texts, pa.bool_(), lambda text: _FLAGS[text.lower()])
         case PropertyType.DATETIME:
@@ -95,10 +95,15 @@ def _moments(texts: pa.Array) -> Typed:
         return _by_value(texts, pa.timestamp("us"), _moment)
 
 
-def _cast_or(texts: pa.Array, kind: pa.DataType, read: Callable[[str], Value]) -> Typed:
-    """Return a column cast as a whole, which is fast, or value by value where that fails."""
+def _cast_or(
+    texts: pa.Array, kind: pa.DataType, read: Callable[[str], Value], through: pa.DataType | None = None
+) -> Typed:
+    """Return a column cast as a whole, which is fast, or value by value where that fails.
+
+    Integers are cast `through` decimals: Arrow alone would take `0x1F` for one, and not take `10.00`.
+    """
     try:
-        return Typed(pc.cast(texts, kind), 0)
+        return Typed(pc.cast(pc.cast(texts, through or kind), kind), 0)
     except pa.ArrowInvalid:
         return _by_value(texts, kind, read)
 

@@ -31,6 +31,7 @@ from kai_erp.core.types import Clock, Freshness, Now, Progress
 from kai_erp.errors import InvalidParameter, InvalidSetting, NotConfigured, UpstreamError, UpstreamUnavailable
 from kai_erp.ionapi import IonapiFile, read_ionapi
 from kai_erp.models.result import Caution, Meta, UpstreamRead
+from kai_erp.preflight import ConnectorCheck, check_connectors
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
 
 DEFAULT_LIMIT = 500
@@ -106,6 +107,10 @@ class App:
         """Return when the ERP lets us in and answers a small read, or did within 30 s; raise otherwise."""
         await self._configured().check_ready()
 
+    async def preflight(self) -> list[ConnectorCheck]:
+        """Return how each connector stands with the tenant. Raises UpstreamAuth when it does not let us in."""
+        return await check_connectors(self._configured().client, self.connectors.values())
+
     async def _result(self, asked: Asked, progress: Progress | None) -> ConnectorResult:
         tenant = self._configured()
         seconds = self.settings.sl10_query_timeout_seconds
@@ -165,7 +170,7 @@ class Tenant:
 
     def __init__(self, client: IdoClient, sources: Sources, clock: Clock, now: Now) -> None:
         self.sources, self.now = sources, now
-        self._client, self._clock = client, clock
+        self.client, self._clock = client, clock
         self._checking = asyncio.Lock()
         self._checked_until = float("-inf")
         self._unready: UpstreamError | None = None
@@ -185,7 +190,7 @@ class Tenant:
     async def _check(self) -> UpstreamError | None:
         request = ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1)
         try:
-            await self._client.page(request)
+            await self.client.page(request)
         except UpstreamError as failure:
             return failure
         return None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kai_erp.connectors import BaseConnector, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
@@ -20,6 +20,7 @@ class CollectionEntry(BaseModel):
     name: str
     required: bool
     properties: list[str]
+    required_properties: list[str] = Field(exclude=True)
 
 
 class ConnectorEntry(BaseModel):
@@ -65,6 +66,12 @@ def collections_of(connector: BaseConnector[ConnectorQuery]) -> list[CollectionE
 
 
 def _add(entries: dict[str, CollectionEntry], read: IDOSpec, *, required: bool) -> None:
-    entry = entries.setdefault(read.name, CollectionEntry(name=read.name, required=required, properties=[]))
+    entry = entries.setdefault(
+        read.name, CollectionEntry(name=read.name, required=required, properties=[], required_properties=[])
+    )
     entry.required = entry.required or required
-    entry.properties += [prop.wire for prop in read.properties if prop.wire not in entry.properties]
+    for prop in read.properties:
+        if prop.wire not in entry.properties:
+            entry.properties.append(prop.wire)
+        if required and prop.required and prop.wire not in entry.required_properties:
+            entry.required_properties.append(prop.wire)

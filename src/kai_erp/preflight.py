@@ -1,0 +1,111 @@
+"""What a tenant lets us do: each collection and property that the connectors need, tried with one small read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from kai_erp.catalogue import CollectionEntry, collections_of
+from kai_erp.connectors import BaseConnector
+from kai_erp.connectors.parameters import ConnectorQuery
+from kai_erp.core import ido
+from kai_erp.errors import CollectionMissing, PropertyMissing, UpstreamAuth, UpstreamDenied, UpstreamError
+
+Grant = Literal["granted", "empty", "denied", "missing", "failing"]
+_GRANTS: dict[type[UpstreamError], Grant] = {UpstreamDenied: "denied", CollectionMissing: "missing"}
+
+
+class PageSource(Protocol):
+    """Gives pages of collections."""
+
+    async def page(self, request: ido.LoadRequest) -> ido.Page:
+        """Return one page."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCheck:
+    """How one collection stands: `missing` are the properties that the tenant lacks, `said` is what it says."""
+
+    name: str
+    grant: Grant
+    missing: tuple[str, ...]
+    ms: float
+    said: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether rows can be had."""
+        return self.grant in {"granted", "empty"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorCheck:
+    """How one connector stands: whether it can answer, and each of its collections."""
+
+    name: str
+    title: str
+    collections: tuple[tuple[CollectionEntry, CollectionCheck], ...]
+
+    @property
+    def answers(self) -> bool:
+        """Whether all that it cannot do without is there."""
+        return all(
+            check.readable and not set(check.missing) & set(entry.required_properties)
+            for entry, check in self.collections
+            if entry.required
+        )
+
+
+async def check_connectors(
+    source: PageSource, connectors: Iterable[BaseConnector[ConnectorQuery]]
+) -> list[ConnectorCheck]:
+    """Return how each connector stands. Raises UpstreamAuth when the tenant does not let us in at all."""
+    needed = {connector: collections_of(connector) for connector in connectors}
+    wanted: dict[str, list[str]] = {}
+    for entry in (entry for entries in needed.values() for entry in entries):
+        properties = wanted.setdefault(entry.name, [])
+        properties += [name for name in entry.properties if name not in properties]
+    checks = dict(
+        zip(wanted, await asyncio.gather(*(_check(source, name, wanted[name]) for name in wanted)), strict=True)
+    )
+    return [
+        ConnectorCheck(connector.name, connector.title, tuple((entry, checks[entry.name]) for entry in entries))
+        for connector, entries in needed.items()
+    ]
+
+
+async def _check(source: PageSource, name: str, properties: Sequence[str]) -> CollectionCheck:
+    started, missing = time.perf_counter(), list[str]()
+    grant, said = await _try(source, name, list(properties), missing)
+    return CollectionCheck(name, grant, tuple(missing), (time.perf_counter() - started) * 1000, said)
+
+
+async def _try(source: PageSource, name: str, left: list[str], missing: list[str]) -> tuple[Grant, str]:
+    """Return how a collection stands; the tenant names one missing property at a time, which is then left out."""
+    while left:
+        try:
+            page = await source.page(ido.LoadRequest(name, tuple(left), order_by=(left[0],), record_cap=1))
+        except PropertyMissing as lack:
+            named = [prop for prop in left if prop.casefold() == lack.property_name.casefold()]
+            if not named:
+                return "failing", str(lack)
+            missing += named
+            left = [prop for prop in left if prop not in named]
+        except UpstreamAuth:
+            raise
+        except UpstreamError as failure:
+            return _GRANTS.get(type(failure), "failing"), str(failure)
+        else:
+            return ("granted" if page.rows else "empty"), ""
+    return "failing", "it has none of the properties"
+
+
+def rights_to_ask_for(checks: Iterable[ConnectorCheck]) -> list[str]:
+    """Return the collections that are denied, each once."""
+    return list(
+        dict.fromkeys(check.name for one in checks for _, check in one.collections if check.grant == "denied")
+    )

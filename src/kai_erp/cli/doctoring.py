@@ -83,5 +83,5 @@ def _remark(entry: CollectionEntry, found: CollectionCheck) -> str:
         return f"lacks {', '.join(found.missing)}"
     if found.readable:
         return "" if found.grant == "granted" else "no rows yet"
-    lost = "there is no answer without it" if entry.required else "its fields come from elsewhere, or are null"
-    return f"{lost}: {found.said}"
+    lost = "no answer without it" if entry.required else "its fields come from elsewhere, or are null"
+    return lost if found.grant == "denied" else f"{lost}: {found.said}"

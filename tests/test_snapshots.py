@@ -1,0 +1,107 @@
+"""Kept answers: found by whoever asked, for a while, in so much memory."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from kai_erp.connectors import ConnectorResult, ScheduleQuery
+from kai_erp.core.types import DataSource, Freshness
+from kai_erp.errors import CursorExpired
+from kai_erp.snapshots import Question, Snapshot, SnapshotStore
+from tests.conftest import HandClock
+
+NAME = "production_schedule"
+Keep = Callable[..., str]
+
+
+def snapshot(rows: int = 10, caller: str = "", megabytes: float = 0) -> Snapshot:
+    columns: dict[str, list[object]] = {"row": list(range(rows))}
+    table = pa.table(columns | {"load": ["x" * int(megabytes * 1024 * 1024 / rows)] * rows})
+    question = Question(NAME, ScheduleQuery(), Freshness.REALTIME, caller)
+    result = ConnectorResult(table, {}, DataSource.REST, datetime(2026, 1, 1, tzinfo=UTC), (), ())
+    return Snapshot(question, result)
+
+
+@pytest.fixture
+def store(clock: HandClock) -> SnapshotStore:
+    return SnapshotStore(clock, ttl_seconds=600, max_mb=1)
+
+
+def test_a_kept_answer_is_found_at_the_row_to_go_on_with(store: SnapshotStore) -> None:
+    kept = snapshot()
+    name = store.keep(kept)
+    assert store.find(f"{name}.4", NAME, "") == (kept, name, 4)
+    assert store.find(f"{name}.9", NAME, "") == (kept, name, 9)
+
+
+@pytest.mark.parametrize("offset", ["10", "11", "-1", "", "x", "1.5", "1 ", "٣", "1" * 10, "0x1", "1_0"])
+def test_an_offset_that_is_none_of_its_rows_leads_nowhere(store: SnapshotStore, offset: str) -> None:
+    name = store.keep(snapshot())
+    with pytest.raises(CursorExpired):
+        store.find(f"{name}.{offset}", NAME, "")
+
+
+@pytest.mark.parametrize("cursor", ["", ".", ".1", "nobody.1", "nobody"])
+def test_an_unknown_cursor_leads_nowhere(store: SnapshotStore, cursor: str) -> None:
+    store.keep(snapshot())
+    with pytest.raises(CursorExpired):
+        store.find(cursor, NAME, "")
+
+
+def test_somebody_elses_cursor_leads_nowhere(store: SnapshotStore) -> None:
+    name = store.keep(snapshot(caller="anna"))
+    with pytest.raises(CursorExpired):
+        store.find(f"{name}.1", NAME, "bert")
+    with pytest.raises(CursorExpired):
+        store.find(f"{name}.1", NAME, "")
+    assert store.find(f"{name}.1", NAME, "anna")[2] == 1
+
+
+def test_a_cursor_of_another_connector_leads_nowhere(store: SnapshotStore) -> None:
+    name = store.keep(snapshot())
+    with pytest.raises(CursorExpired):
+        store.find(f"{name}.1", "open_orders", "")
+
+
+def test_an_answer_lapses_after_its_time(store: SnapshotStore, clock: HandClock) -> None:
+    name = store.keep(snapshot())
+    clock.seconds += 600
+    store.find(f"{name}.1", NAME, "")
+    clock.seconds += 0.1
+    with pytest.raises(CursorExpired):
+        store.find(f"{name}.1", NAME, "")
+
+
+def test_the_oldest_answers_go_when_memory_is_full(store: SnapshotStore) -> None:
+    names = [store.keep(snapshot(megabytes=0.4)) for _ in range(3)]
+    with pytest.raises(CursorExpired):
+        store.find(f"{names[0]}.1", NAME, "")
+    for name in names[1:]:
+        store.find(f"{name}.1", NAME, "")
+
+
+def test_an_answer_larger_than_the_memory_is_not_kept_and_pushes_out_no_more_than_needed(
+    store: SnapshotStore,
+) -> None:
+    name = store.keep(snapshot(megabytes=3))
+    with pytest.raises(CursorExpired):
+        store.find(f"{name}.1", NAME, "")
+    small = store.keep(snapshot(megabytes=0.4))
+    store.find(f"{small}.1", NAME, "")
+
+
+def test_memory_of_lapsed_answers_is_free_again(store: SnapshotStore, clock: HandClock) -> None:
+    for _ in range(20):
+        store.keep(snapshot(megabytes=0.4))
+        clock.seconds += 601
+    names = [store.keep(snapshot(megabytes=0.4)) for _ in range(2)]
+    for name in names:
+        store.find(f"{name}.1", NAME, "")
+
+
+def test_names_are_long_and_random(store: SnapshotStore) -> None:
+    names = {store.keep(snapshot()) for _ in range(50)}
+    assert len(names) == 50
+    assert {len(name) for name in names} == {24}

@@ -22,6 +22,7 @@ KaiErpError
     │   ├── QueryTooLong      the request would pass the URL limit
     │   └── BookmarkLoop      paging does not come to an end
     └── UpstreamUnavailable   unreachable, throttled or too slow
+        └── PageTimedOut      a page took too long; a smaller one may not
 ```
 """
 
@@ -202,3 +203,7 @@ class UpstreamUnavailable(UpstreamError):
     def __init__(self, message: str, *, retry_after: float = 5.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class PageTimedOut(UpstreamUnavailable):
+    """A page took longer than we, or the gateway, wait; a smaller one may not."""

@@ -96,10 +96,12 @@ class Reading:
         """Return the terms of the filter that the tenant accepts; the others are decided after staging."""
         return [term for term in terms_of(self.spec.filter) if term not in trait.refused]
 
-    def _count(self, page: ido.Page) -> None:
+    def _count(self, rows: int) -> None:
         """Take note of a page. Raises TooManyRows as soon as the driving collection passes its limit."""
+        self.rows += rows
+        if rows < 0:
+            return
         self.pages += 1
-        self.rows += page.rows
         if self.rules.progress is not None:
             self.rules.progress(self._report(self.rows))
         limit = self.rules.row_limit
@@ -126,9 +128,12 @@ class Reading:
     def _learn_lacking(self, failure: UpstreamError, names: Sequence[str]) -> None:
         lacking = {name.casefold() for name in names}
         needed = {prop.wire.casefold() for prop in self.spec.properties if prop.required}
-        if lacking & (needed | {name.casefold() for name in self.spec.key}):
+        left = {prop.wire.casefold() for prop in self._properties(self._trait)} - lacking
+        if not left or lacking & (needed | {name.casefold() for name in self.spec.key}):
             raise failure
-        barred = {term for term in self._terms(self._trait) if lacking & {name.casefold() for name in names_in(term)}}
+        barred = {
+            term for term in self._terms(self._trait) if lacking & {name.casefold() for name in names_in(term)}
+        }
         self.rules.traits.learn_refused(self.spec.name, frozenset(barred))
         if lacking & {prop.wire.casefold() for prop in self.spec.properties}:
             self.rules.traits.learn_lacking(self.spec.name, frozenset(names))
@@ -172,12 +177,17 @@ class Reading:
         trait, name = self._trait, self.spec.name
         lacking = [prop.wire for prop in self.spec.properties if prop.wire.casefold() in trait.lacking]
         notices = [
-            Notice("property_missing", f"{name} has no property {wire} on this tenant; what comes from it is null.", name)
+            Notice(
+                "property_missing",
+                f"{name} has no property {wire} on this tenant; what comes from it is null.",
+                name,
+            )
             for wire in lacking
         ]
         for term in terms_of(self.spec.filter):
             if term in trait.refused:
-                text = f"{name} does not accept the filter on {' and '.join(sorted(names_in(term)))}; it was applied here."
+                names = " and ".join(sorted(names_in(term)))
+                text = f"{name} does not accept the filter on {names}; it was applied here instead."
                 notices.append(Notice("filter_local", text, name))
         return notices
 

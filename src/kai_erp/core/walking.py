@@ -14,7 +14,7 @@ from kai_erp.core import ido
 from kai_erp.core.expressions import AnyKey, Expression, Nothing, all_of
 from kai_erp.core.keys import fold_key
 from kai_erp.core.types import IDOSpec
-from kai_erp.errors import KaiErpError, QueryTooLong
+from kai_erp.errors import BookmarkLoop, KaiErpError, QueryTooLong
 
 Columns = dict[str, list[str | None]]
 
@@ -41,12 +41,16 @@ class KeyList:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A read to be made page by page; `on_page` is told of each page, and may stop the walk by raising."""
+    """A read to be made page by page.
+
+    `on_rows` is told how many rows each page brought, and, as a negative number, how many are to be read again; it
+    may stop the walk by raising.
+    """
 
     source: PageSource
     first: ido.LoadRequest
     expression: Expression | None
-    on_page: Callable[[ido.Page], None]
+    on_rows: Callable[[int], None]
 
     async def read(self, keys: KeyList | None) -> Columns:
         """Return the rows that the expression lets through, of `keys` only where they are given."""
@@ -86,13 +90,28 @@ class Walk:
 
     async def _pages(self, request: ido.LoadRequest | None) -> Columns:
         columns: Columns = {name: [] for name in self.first.properties}
+        seen: set[str | None] = set()
         while request is not None:
+            if request.bookmark in seen:
+                raise BookmarkLoop(request.collection)
+            seen.add(request.bookmark)
             page = await self.source.page(request)
             for name in self.first.properties:
                 columns[name].extend(page.columns[name])
-            self.on_page(page)
-            request = ido.next_request(request, page)
+            self.on_rows(page.rows)
+            request = self._next(request, page, len(columns[self.first.properties[0]]))
         return columns
+
+    def _next(self, request: ido.LoadRequest, page: ido.Page, read: int) -> ido.LoadRequest | None:
+        """Return the request for the next page. Raises QueryTooLong when its bookmark does not fit into it."""
+        following = ido.next_request(request, page)
+        if following is not None:
+            try:
+                ido.query_string(following)
+            except QueryTooLong:
+                self.on_rows(-read)
+                raise
+        return following
 
     def _request(self, expression: Expression | None) -> ido.LoadRequest:
         return replace(self.first, filter=ido.render(expression) if expression is not None else None)

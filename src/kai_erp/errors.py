@@ -19,6 +19,7 @@ KaiErpError
     │   ├── CollectionMissing the tenant lacks the collection
     │   ├── FilterRefused     the filter is not accepted
     │   ├── Nonsense              the body is cut or no JSON
+    │   ├── RequestRefused        the gateway does not take the request
     │   ├── QueryTooLong      the request would pass the URL limit
     │   └── BookmarkLoop      paging does not come to an end
     └── UpstreamUnavailable   unreachable, throttled or too slow
@@ -168,6 +169,10 @@ class FilterRefused(UpstreamFault):
     def __init__(self, collection: str, said: str) -> None:
         super().__init__(f"{collection} refuses the filter: {said}")
         self.collection = collection
+
+
+class RequestRefused(UpstreamFault):
+    """The gateway, or the web server, does not take the request; it would not take it again."""
 
 
 class Nonsense(UpstreamFault):

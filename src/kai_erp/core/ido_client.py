@@ -21,10 +21,10 @@ from kai_erp.core.types import Now
 from kai_erp.errors import (
     Nonsense,
     PageTimedOut,
+    RequestRefused,
     TokenRejected,
     UpstreamAuth,
     UpstreamError,
-    UpstreamFault,
     UpstreamUnavailable,
 )
 
@@ -193,7 +193,7 @@ class IdoClient:
             case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 return UpstreamUnavailable(f"The ERP or its gateway fails ({said})")
             case _:
-                return UpstreamFault(f"The gateway does not take the request ({said})")
+                return RequestRefused(f"The gateway does not take the request ({said})")
 
     def _retry_after(self, response: httpx2.Response) -> float | None:
         """Return the seconds of `Retry-After`, which may be a number or a date."""

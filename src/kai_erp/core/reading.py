@@ -51,6 +51,7 @@ class Reading:
     rules: ReadingRules
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
+    _tried_again: bool = field(default=False, init=False)
     _started: float = field(default=0.0, init=False)
     _as_of: datetime = field(init=False)
 
@@ -67,12 +68,18 @@ class Reading:
             before = self._trait
             try:
                 columns = await self._walk().read(keys)
-            except (PropertyMissing, FilterRefused, PageTimedOut, UpstreamFault) as failure:
+            except (PageTimedOut, UpstreamFault) as failure:
                 await self._learn(failure, keyed=keys is not None)
-                if self._trait == before:
+                if self._trait == before and not self._once_more(failure):
                     raise
             else:
                 return self._read_of(keep_once(columns, self.spec.key))
+
+    def _once_more(self, failure: UpstreamError) -> bool:
+        """Tell whether to read again although nothing was learnt: once, after a fault that nothing explains."""
+        again = type(failure) is UpstreamFault and not self._tried_again
+        self._tried_again = True
+        return again
 
     @property
     def _trait(self) -> Trait:
@@ -119,6 +126,8 @@ class Reading:
                 await self._learn_refused(failure, keyed=keyed)
             case _ if type(failure) is UpstreamFault:
                 await self._learn_from_metadata(failure, keyed=keyed)
+            case _:
+                raise failure
 
     def _learn_page_size(self) -> None:
         size = (self._trait.page_size or self.rules.page_size) // 2
@@ -143,7 +152,7 @@ class Reading:
         terms = self._terms(self._trait)
         refused = [term for term in terms if not await self._accepted(term)]
         remain = len(refused) < len(terms) or keyed
-        if not refused or not (remain or self.spec.required):
+        if refused and not (remain or self.spec.required):
             raise failure
         self.rules.traits.learn_refused(self.spec.name, frozenset(refused))
 

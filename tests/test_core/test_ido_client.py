@@ -18,10 +18,10 @@ from kai_erp.errors import (
     KaiErpError,
     Nonsense,
     QueryTooLong,
+    RequestRefused,
     TokenRejected,
     UpstreamAuth,
     UpstreamDenied,
-    UpstreamFault,
     UpstreamUnavailable,
 )
 from kai_erp.simulator import Abort, Answer, Fault, RunningSimulator, Truncate
@@ -192,7 +192,7 @@ async def test_another_status_is_a_fault_that_is_not_retried_nor_followed(status
     headers = {"Location": "https://elsewhere.example/"}
     upstream = Upstream([httpx2.Response(status, headers=headers, text="<h2>why</h2>"), page("A")])
     failure = await failure_from(upstream)
-    assert type(failure) is UpstreamFault
+    assert type(failure) is RequestRefused
     assert f"HTTP {status} <h2>why</h2>" in str(failure)
     assert [request.url.host for request in upstream.asked] == ["erp.example"]
 

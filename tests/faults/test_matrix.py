@@ -1,4 +1,4 @@
-"""Every upstream call of a question, failing in every way, on its first, a middle and its last page, once and for good.
+"""Every upstream call of a question, failing in every way, on its first, second and third page, once and for good.
 
 Whatever happens, there are two ends only: an answer that equals the independent computation, less what the answer
 itself says is missing; or an error of the right kind. Never a wrong, a short or a doubled answer.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
+from tests.conftest import RawRows, SettingsFor
 
 from kai_erp.app import Answer as Page
 from kai_erp.app import App, Asked, open_app
@@ -28,7 +29,6 @@ from kai_erp.simulator import (
     Truncate,
 )
 from kai_erp.simulator.faults import Action
-from tests.conftest import RawRows, SettingsFor
 from tests.oracles.production_schedule import expected_schedule
 
 QUERY = ScheduleQuery(work_center="WELD")
@@ -36,7 +36,7 @@ PAGE_SIZE = 26  # so that most collections take three pages or more, and a page 
 REQUIRED = ("SLJobs", "SLJobRoutes")
 OPTIONAL = ("SLJrtSchs", "SLItems", "SLItemwhses", "SLWcs")
 CALLS = ("token", *REQUIRED, *OPTIONAL)
-PAGES = {"first": 1, "middle": 2, "last": 3}
+PAGES = (1, 2, 3)
 DONE = Counter[str]()
 
 
@@ -92,71 +92,92 @@ WAYS = {
 NOT_FOR_TOKENS = {"session deleted", "denied", "a fault nobody knows", "repeated bookmark", "dropped bookmark"}
 
 
+@dataclass(frozen=True)
+class Case:
+    """Which call fails, in which way, on which page, and whether it stays so."""
+
+    call: str
+    way: str
+    page: int
+    lasting: bool
+
+    def __str__(self) -> str:
+        return f"{self.call}-{self.way}-page {self.page}-{'lasting' if self.lasting else 'once'}"
+
+    def occurs(self) -> bool:
+        """Whether there is such a case: tokens have no pages, and no faults of a collection."""
+        return self.call != "token" or (self.way not in NOT_FOR_TOKENS and self.page == 1)
+
+
+CASES = [
+    case for case in itertools.starmap(Case, itertools.product(CALLS, WAYS, PAGES, (False, True))) if case.occurs()
+]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An app with small pages and little patience, the simulator it asks, and what is true there."""
+
+    app: App
+    simulator: RunningSimulator
+    collections: RawRows
+    now: datetime
+
+    async def outcome(self, case: Case) -> Page | KaiErpError:
+        """Return how a question ends when a call fails as the case says."""
+        page = None if case.call == "token" else case.page
+        fault = Fault(WAYS[case.way].action, on=case.call, page=page, times=None if case.lasting else 1)
+        self.simulator.state.faults.add(fault)
+        try:
+            return await self.app.ask(Asked("production_schedule", QUERY, limit=10_000))
+        except KaiErpError as failure:
+            return failure
+
+    def check(self, answer: Page) -> set[str]:
+        """Check an answer against the independent computation; return the collections that it says it lacks."""
+        lost = {read.collection for read in answer.meta.upstream if read.status != "ok"}
+        assert lost <= set(OPTIONAL)
+        assert lost <= {caution.collection for caution in answer.meta.warnings}
+        zone, missing = self.app.settings.zone, frozenset(lost)
+        expected = expected_schedule(
+            self.collections, now=self.now, zone=zone, work_center=QUERY.work_center, missing=missing
+        )
+        assert answer.records.to_pylist() == expected.records
+        assert answer.meta.total_count == len(expected.records)
+        return lost
+
+
 @pytest.fixture
-async def asked_app(
-    simulator: RunningSimulator, settings_for: SettingsFor, now: datetime, without_waiting: None
-) -> AsyncIterator[App]:
-    """An app with small pages and little patience, which knows nothing of the tenant yet."""
+async def bench(
+    simulator: RunningSimulator, settings_for: SettingsFor, collections: RawRows, now: datetime
+) -> AsyncIterator[Bench]:
+    """A bench that knows nothing of the tenant yet."""
     impatient = settings_for(simulator, sl10_page_size=PAGE_SIZE, sl10_request_timeout_seconds=0.4)
     async with open_app(impatient, now=lambda: now) as app:
-        yield app
+        yield Bench(app, simulator, collections, now)
 
 
-@pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
-@pytest.mark.parametrize("where", PAGES)
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("call", CALLS)
-async def test_an_upstream_failure_ends_in_the_right_answer_or_the_right_error(  # noqa: PLR0913  # each is a dimension
-    call: str,
-    way: str,
-    where: str,
-    lasting: bool,
-    asked_app: App,
-    simulator: RunningSimulator,
-    collections: RawRows,
-    now: datetime,
-) -> None:
-    if call == "token" and (way in NOT_FOR_TOKENS or where != "first"):
+@pytest.mark.usefixtures("without_waiting")
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_an_upstream_failure_ends_in_the_right_answer_or_the_right_error(case: Case, bench: Bench) -> None:
+    way = WAYS[case.way]
+    outcome = await bench.outcome(case)
+    if isinstance(outcome, KaiErpError):
+        assert outcome.code in way.codes | ({"upstream_auth"} if case.call == "token" else set())
+        assert case.lasting or not way.passes, f"{outcome!r} would have passed"
+        assert case.call not in OPTIONAL, f"{outcome!r}: there is an answer without {case.call}"
+        DONE["errors"] += 1
         return
-    page = None if call == "token" else PAGES[where]
-    simulator.state.faults.add(Fault(WAYS[way].action, on=call, page=page, times=None if lasting else 1))
-    try:
-        answer = await asked_app.ask(Asked("production_schedule", QUERY, limit=10_000))
-    except KaiErpError as failure:
-        assert failure.code in WAYS[way].codes | ({"upstream_auth"} if call == "token" else set())
-        assert lasting or not WAYS[way].passes, f"{failure!r} would have passed"
-        assert call not in OPTIONAL, f"{failure!r}: there is an answer without {call}"
-        DONE["error"] += 1
-        return
-    lost = check_answer(answer, collections, now, asked_app)
-    assert lost <= {call}
-    if WAYS[way].passes and not lasting:
-        assert not lost
-    DONE["whole answer" if not lost else "answer without a collection"] += 1
-
-
-def check_answer(answer: Page, collections: RawRows, now: datetime, app: App) -> set[str]:
-    """Check an answer against the independent computation; return the collections that it says it lacks."""
-    lost = {read.collection for read in answer.meta.upstream if read.status != "ok"}
-    assert lost <= set(OPTIONAL)
-    assert lost <= {caution.collection for caution in answer.meta.warnings}
-    expected = expected_schedule(
-        collections, now=now, zone=app.settings.zone, work_center=QUERY.work_center, missing=frozenset(lost)
-    )
-    assert answer.records.to_pylist() == expected.records
-    assert answer.meta.total_count == len(expected.records)
-    return lost
+    lost = bench.check(outcome)
+    assert lost <= {case.call}
+    assert not lost or case.lasting or not way.passes
+    DONE["answers without a collection" if lost else "whole answers"] += 1
 
 
 def test_the_matrix_was_run(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> None:
-    cases = [
-        case for case in itertools.product(CALLS, WAYS, PAGES, (False, True)) if _counts(case[0], case[1], case[2])
-    ]
     with capsys.disabled():
-        print(f"\nfault matrix: {sum(DONE.values())} of {len(cases)} cases, {dict(DONE)}")  # noqa: T201  # the count is asked for
-    if len(request.session.items) > len(cases):
-        assert sum(DONE.values()) == len(cases)
-
-
-def _counts(call: str, way: str, where: str) -> bool:
-    return call != "token" or (way not in NOT_FOR_TOKENS and where == "first")
+        print(f"\nfault matrix: {sum(DONE.values())} of {len(CASES)} cases: {dict(DONE)}")  # noqa: T201  # meant to be seen
+    if sum(
+        "bench" in item.fixturenames for item in request.session.items if isinstance(item, pytest.Function)
+    ) == len(CASES):
+        assert sum(DONE.values()) == len(CASES)

@@ -119,6 +119,7 @@ MILLISECONDS = st.datetimes(datetime(1753, 1, 1), datetime(2048, 12, 31)).map(  
 
 def forms(moment: datetime) -> list[tuple[str, datetime]]:
     """Return each accepted way to write a moment, and the moment that it says."""
+    moment = moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)
     second = moment.replace(microsecond=0)
     day = second.replace(hour=0, minute=0, second=0)
     fraction = f"{moment.microsecond // 1_000:03}"

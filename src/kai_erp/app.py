@@ -223,7 +223,8 @@ async def _open_tenant(stack: AsyncExitStack, settings: Settings, clock: Clock, 
     http = await stack.enter_async_context(_http_client(settings, address))
     grant = _cloud_grant(file, http) if file else _direct_grant(settings, http)
     url = file.service_url(settings.sl10_suite) if file else f"{address}/IDORequestService/ido"
-    endpoint = IdoEndpoint(url, settings.sl10_config_name, settings.sl10_request_timeout_seconds)
+    seconds = settings.sl10_request_timeout_seconds
+    endpoint = IdoEndpoint(url, settings.sl10_config_name, seconds, direct=file is None)
     tokens = await stack.enter_async_context(TokenManager(grant, clock, settings.token_refresh_minutes * 60))
     budget = RequestBudget(settings.sl10_max_concurrency, settings.sl10_requests_per_minute, clock)
     client = IdoClient(http, endpoint, tokens, budget, now)

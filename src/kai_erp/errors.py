@@ -19,9 +19,11 @@ KaiErpError
     │   ├── CollectionMissing the tenant lacks the collection
     │   ├── FilterRefused     the filter is not accepted
     │   ├── Nonsense              the body is cut or no JSON
+    │   ├── RequestRefused        the gateway does not take the request
     │   ├── QueryTooLong      the request would pass the URL limit
     │   └── BookmarkLoop      paging does not come to an end
     └── UpstreamUnavailable   unreachable, throttled or too slow
+        └── PageTimedOut      a page took too long; a smaller one may not
 ```
 """
 
@@ -169,6 +171,10 @@ class FilterRefused(UpstreamFault):
         self.collection = collection
 
 
+class RequestRefused(UpstreamFault):
+    """The gateway, or the web server, does not take the request; it would not take it again."""
+
+
 class Nonsense(UpstreamFault):
     """The body is cut, or is no JSON at all; the next one may be good."""
 
@@ -202,3 +208,7 @@ class UpstreamUnavailable(UpstreamError):
     def __init__(self, message: str, *, retry_after: float = 5.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class PageTimedOut(UpstreamUnavailable):
+    """A page took longer than we, or the gateway, wait; a smaller one may not."""

@@ -88,6 +88,9 @@ class Tables:
     troubles: dict[str, list[Exception]] = field(default_factory=dict)
     asked: list[ido.LoadRequest] = field(default_factory=list)
 
+    async def property_names(self, collection: str) -> frozenset[str]:
+        return frozenset(name.casefold() for row in self.rows.get(collection, ()) for name in row)
+
     async def page(self, request: ido.LoadRequest) -> ido.Page:
         self.asked.append(request)
         await asyncio.sleep(0)

@@ -159,19 +159,16 @@ def test_a_page_about_sessions_is_not_taken_for_a_401() -> None:
         decoded(b"<html>Invalid token</html>")
 
 
-@pytest.mark.xfail(raises=UnicodeDecodeError, reason="msgspec's UnicodeDecodeError is not caught", strict=True)
 def test_a_text_that_is_not_utf_8_does_not_stop_the_page() -> None:
     body = '{"Items":[{"Job":"M\xfcller","Qty":"1"}],"Success":true}'.encode("latin-1")
     assert decoded(body).columns == {"Job": ["M�ller"], "Qty": ["1"]}
 
 
-@pytest.mark.xfail(raises=RecursionError, reason="the JSON reader's RecursionError is not caught", strict=True)
 def test_a_body_that_nests_without_end_is_nonsense() -> None:
     with pytest.raises(Nonsense):
         decoded(b"[" * 100_000)
 
 
-@pytest.mark.xfail(reason="any JSON object passes when no property is named", strict=True)
 def test_an_object_that_is_no_answer_is_nonsense_also_when_no_property_was_named() -> None:
     with pytest.raises(Nonsense):
         decoded(b'{"error":"unknown"}', ())

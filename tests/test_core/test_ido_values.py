@@ -119,6 +119,7 @@ MILLISECONDS = st.datetimes(datetime(1753, 1, 1), datetime(2048, 12, 31)).map(  
 
 def forms(moment: datetime) -> list[tuple[str, datetime]]:
     """Return each accepted way to write a moment, and the moment that it says."""
+    moment = moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)
     second = moment.replace(microsecond=0)
     day = second.replace(hour=0, minute=0, second=0)
     fraction = f"{moment.microsecond // 1_000:03}"
@@ -196,7 +197,6 @@ def test_what_a_date_means_does_not_depend_on_the_cells_around_it(moment: dateti
         assert values(PropertyType.DATETIME, text, neighbour)[:1] == alone
 
 
-@pytest.mark.xfail(reason="a text is cut after 23 characters before it is read", strict=True)
 @pytest.mark.parametrize("text", ["20260101 10:00:00.00000 nonsense", "20260101 10:00:00.123456"])
 def test_a_long_date_means_the_same_in_a_column_of_dates_and_among_others(text: str) -> None:
     assert values(PropertyType.DATETIME, text) == values(PropertyType.DATETIME, text, "no date")[:1]

@@ -10,11 +10,11 @@ from kai_erp.core.rest_engine import RestEngine, check_order
 from kai_erp.core.types import CollectionRead, CollectionReport, IDOSpec, KeySource, Property
 from kai_erp.errors import (
     PropertyMissing,
+    RequestRefused,
     TooManyRows,
     UpstreamAuth,
     UpstreamDenied,
     UpstreamError,
-    UpstreamFault,
     UpstreamUnavailable,
 )
 from tests.test_core.fakes import MOMENT, Clock, Row, Tables, now
@@ -201,7 +201,7 @@ async def test_a_key_that_no_filter_can_hold_is_left_out() -> None:
     [
         (UpstreamDenied("SLWcs", "no right"), "denied", "collection_denied"),
         (UpstreamUnavailable("down"), "unavailable", "collection_unavailable"),
-        (UpstreamFault("SLWcs: odd"), "unavailable", "collection_unavailable"),
+        (RequestRefused("SLWcs: odd"), "unavailable", "collection_unavailable"),
         (UpstreamAuth("refused"), "unavailable", "collection_unavailable"),
         (PropertyMissing("SLWcs", "Wc"), "unavailable", "collection_unavailable"),
     ],

@@ -21,7 +21,9 @@ from kai_erp.core.retries import Throttled, with_retries
 from kai_erp.core.types import Clock
 from kai_erp.errors import Nonsense, UpstreamAuth, UpstreamUnavailable
 
+_HEADER_TEXT = re.compile(r"(?!\s)[^\x00-\x1f\x7f]*(?<!\s)\Z")
 _OAUTH_CODE = re.compile(r"[a-z_]{1,40}\Z")
+_AGAIN_SECONDS = 30.0
 _UNSAID_LIFE = 3600.0
 _SHORT_LIFE = 600.0
 _SAFETY = 300.0
@@ -56,26 +58,25 @@ class IonGrant:
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
-    username: str | None = None
+    username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     scheme: str = "Bearer "
     in_body: bool = field(default=False, init=False)
 
     async def obtain(self) -> Token:
         """Return a new token; the client goes in Basic, and in the form once Basic has been refused."""
-        response = await self._ask()
+        response = await self._ask(in_body=self.in_body)
         if not self.in_body and response.status_code in _REFUSED and _oauth_error(response) != "invalid_grant":
-            self.in_body = True
-            response = await self._ask()
+            response = await self._ask(in_body=True)
             self.in_body = response.is_success
         return self._token(response)
 
-    async def _ask(self) -> httpx2.Response:
+    async def _ask(self, *, in_body: bool) -> httpx2.Response:
         form = {"grant_type": "client_credentials"}
         if self.username and self.password:
             form = {"grant_type": "password", "username": self.username, "password": self.password}
-        basic = None if self.in_body else httpx2.BasicAuth(self.client_id, self.client_secret)
-        if self.in_body:
+        basic = None if in_body else httpx2.BasicAuth(self.client_id, self.client_secret)
+        if in_body:
             form |= {"client_id": self.client_id, "client_secret": self.client_secret}
         return await _sent(self.http, httpx2.Request("POST", self.token_url, data=form), basic)
 
@@ -104,7 +105,9 @@ class DirectGrant:
     async def obtain(self) -> Token:
         """Return a new token; user and password go in headers, never in the path."""
         url = f"{self.base_url}/IDORequestService/ido/token/{quote(self.configuration, safe='')}"
-        headers = {"username": self.username, "password": self.password}
+        if not all(_HEADER_TEXT.match(text) for text in (self.username, self.password)):
+            raise UpstreamAuth("User or password begins, ends or breaks in a way that no HTTP header can carry")
+        headers = {b"username": self.username.encode(), b"password": self.password.encode()}
         response = await _sent(self.http, httpx2.Request("GET", url, headers=headers))
         if response.status_code in _REFUSED:
             raise UpstreamAuth(f"The ERP refuses user and password: HTTP {response.status_code}")
@@ -127,7 +130,7 @@ class TokenManager:
     def __init__(self, grant: Grant, clock: Clock, refresh_seconds: float = 3300.0) -> None:
         self._grant, self._clock, self._refresh_seconds = grant, clock, refresh_seconds
         self._token: Token | None = None
-        self._renew_at = 0.0
+        self._renew_at = self._dies_at = 0.0
         self._renewal: asyncio.Task[Token] | None = None
 
     def __repr__(self) -> str:
@@ -147,9 +150,19 @@ class TokenManager:
 
         Raises UpstreamAuth when the credentials are refused, UpstreamUnavailable when nobody answers.
         """
-        if self._token is None or self._clock() >= self._renew_at:
+        if self._token is None or self._clock() >= self._dies_at:
             return self._header(await self._renewed())
+        if self._clock() >= self._renew_at:
+            return self._header(await self._renewed_early(self._token))
         return self._header(self._token)
+
+    async def _renewed_early(self, current: Token) -> Token:
+        """Return a new token, or the current one while that still lives and no new one can be had."""
+        try:
+            return await self._renewed()
+        except (UpstreamUnavailable, Nonsense):
+            self._renew_at = self._clock() + _AGAIN_SECONDS
+            return current
 
     async def renew(self, refused: str) -> str:
         """Return a header other than the `refused` one, renewing unless somebody already did."""
@@ -171,6 +184,7 @@ class TokenManager:
         asked = self._clock()
         token = await with_retries(self._grant.obtain)
         self._token, self._renew_at = token, asked + self._good_for(token.life)
+        self._dies_at = asked + (token.life or float("inf"))
         return token
 
     def _good_for(self, life: float | None) -> float:
@@ -190,6 +204,8 @@ async def _sent(
 ) -> httpx2.Response:
     try:
         response = await http.send(request, auth=auth)
+    except httpx2.DecodingError as failure:
+        raise Nonsense("The token endpoint", "a broken encoding") from failure
     except httpx2.TransportError as failure:
         raise UpstreamUnavailable(f"The token endpoint cannot be reached ({type(failure).__name__})") from failure
     if response.status_code == _THROTTLED:

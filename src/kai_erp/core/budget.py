@@ -25,9 +25,8 @@ class RequestBudget:
 
     def __init__(self, concurrency: int, per_minute: int, clock: Clock) -> None:
         self._free = concurrency
-        self._per_minute = per_minute
         self._clock = clock
-        self._started: deque[float] = deque()
+        self._started: deque[float] = deque(maxlen=per_minute)
         self._hold_until = 0.0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = 0
@@ -80,8 +79,6 @@ class RequestBudget:
     def _wait(self) -> float:
         """Return the seconds until the next request may start."""
         now = self._clock()
-        while self._started and self._started[0] <= now - WINDOW_SECONDS - _MARGIN_SECONDS:
-            self._started.popleft()
-        full = len(self._started) >= self._per_minute
+        full = len(self._started) == self._started.maxlen
         window = self._started[0] + WINDOW_SECONDS + _MARGIN_SECONDS - now if full else 0.0
         return max(window, self._hold_until - now)

@@ -92,3 +92,17 @@ def all_of(*terms: Expression | None) -> Expression | None:
     if len(present) <= 1:
         return present[0] if present else None
     return AllOf(present)
+
+
+def terms_of(expression: Expression | None) -> tuple[Expression, ...]:
+    """Return the terms that must all hold."""
+    if expression is None:
+        return ()
+    return expression.terms if isinstance(expression, AllOf) else (expression,)
+
+
+def names_in(expression: Expression) -> frozenset[str]:
+    """Return the properties that an expression is about."""
+    if isinstance(expression, AllOf | AnyOf):
+        return frozenset(name for term in expression.terms for name in names_in(term))
+    return frozenset() if isinstance(expression, Nothing) else frozenset({expression.name})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TypeVar
 
 import httpx2
+import structlog
 
 from kai_erp.core import ido
 from kai_erp.core.auth import TokenManager
@@ -17,28 +20,48 @@ from kai_erp.core.retries import LONGEST_WAIT, Throttled, with_retries
 from kai_erp.core.types import Now
 from kai_erp.errors import (
     Nonsense,
+    PageTimedOut,
+    RequestRefused,
     TokenRejected,
     UpstreamAuth,
     UpstreamError,
-    UpstreamFault,
     UpstreamUnavailable,
 )
 
+SMALLEST_PAGE = 25
 _UNSAID_REST = 2.0
+_LONGEST_REST = 86_400.0
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class IdoEndpoint:
-    """Where the service is: `url` up to and including `/IDORequestService/ido`, and the site to ask for."""
+    """Where the service is: `url` up to and including `/IDORequestService/ido`, and the site to ask for.
+
+    A `direct` service hands out tokens that may not stand parallel calls.
+    """
 
     url: str
     configuration: str | None = None
     timeout_seconds: float = 30.0
+    direct: bool = False
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers of every request; the site is chosen per call."""
         site = {"X-Infor-MongooseConfig": self.configuration} if self.configuration else {}
         return {"Accept": "application/json", **site}
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A request to be made: what it is about, where it goes, and whether a walk waits for it."""
+
+    collection: str
+    url: str
+    urgent: bool = False
+    divisible: bool = False
 
 
 class IdoClient:
@@ -63,59 +86,99 @@ class IdoClient:
         self._http, self._endpoint, self._tokens = http, endpoint, tokens
         self._budget, self._now = budget, now
         self._headers = dict(endpoint.headers())
+        self._turns: asyncio.Lock | None = None
+        self._in_flight = 0
 
     async def page(self, request: ido.LoadRequest) -> ido.Page:
         """Return one page.
 
         Raises what the fault means, after the retries that may help: UpstreamAuth, UpstreamDenied, UpstreamFault
-        and its kinds, UpstreamUnavailable.
+        and its kinds, PageTimedOut when a smaller page may come, UpstreamUnavailable.
         """
-        url = f"{self._endpoint.url}/{ido.path(request)}?{ido.query_string(request)}"
-        return await with_retries(lambda: self._with_token(url, request))
+        question = _Question(
+            collection=request.collection,
+            url=f"{self._endpoint.url}/{ido.path(request)}?{ido.query_string(request)}",
+            urgent=request.bookmark is not None,
+            divisible=request.record_cap == 0 or request.record_cap > SMALLEST_PAGE,
+        )
 
-    async def _with_token(self, url: str, request: ido.LoadRequest) -> ido.Page:
+        def decode(body: bytes) -> ido.Page:
+            return ido.decode_page(body, request.collection, request.properties)
+
+        return await with_retries(lambda: self._with_token(question, decode))
+
+    async def property_names(self, collection: str) -> frozenset[str]:
+        """Return the properties that a collection has, case-folded; none when the service does not tell."""
+        question = _Question(collection, f"{self._endpoint.url}/{ido.info_path(collection)}")
+        try:
+            return await with_retries(lambda: self._with_token(question, ido.decode_property_names))
+        except UpstreamError:
+            return frozenset()
+
+    async def _with_token(self, question: _Question, decode: Callable[[bytes], T]) -> T:
+        """Return the decoded answer; a token that is refused is renewed, once for all who use it."""
         authorization = await self._tokens.authorization()
+        for _ in range(2 if self._endpoint.direct else 1):
+            try:
+                return await self._once(question, authorization, decode)
+            except TokenRejected:
+                self._take_turns()
+                authorization = await self._tokens.renew(refused=authorization)
         try:
-            return await self._once(url, request, authorization)
-        except TokenRejected:
-            renewed = await self._tokens.renew(refused=authorization)
-        try:
-            return await self._once(url, request, renewed)
+            return await self._once(question, authorization, decode)
         except TokenRejected as refusal:
             raise UpstreamAuth(f"A renewed token is refused as well: {refusal}") from refusal
 
-    async def _once(self, url: str, request: ido.LoadRequest, authorization: str) -> ido.Page:
-        async with self._budget.slot(urgent=request.bookmark is not None):
-            body = await self._body(url, request.collection, authorization)
-        return ido.decode_page(body, request.collection, request.properties)
+    def _take_turns(self) -> None:
+        """From now on make one call at a time, when a direct token has been lost while several were made."""
+        if self._endpoint.direct and self._in_flight and self._turns is None:
+            log.warning("the direct token does not stand parallel calls; from now on one call at a time")
+            self._turns = asyncio.Lock()
 
-    async def _body(self, url: str, collection: str, authorization: str) -> bytes:
+    async def _once(self, question: _Question, authorization: str, decode: Callable[[bytes], T]) -> T:
+        async with self._turn(), self._budget.slot(urgent=question.urgent):
+            self._in_flight += 1
+            try:
+                body = await self._body(question, authorization)
+            finally:
+                self._in_flight -= 1
+        return decode(body)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._turns is None:
+            yield
+            return
+        async with self._turns:
+            yield
+
+    async def _body(self, question: _Question, authorization: str) -> bytes:
         try:
             async with asyncio.timeout(self._endpoint.timeout_seconds):
-                return await self._read(url, collection, authorization)
+                return await self._read(question, authorization)
         except (TimeoutError, httpx2.TimeoutException) as failure:
             seconds = self._endpoint.timeout_seconds
-            raise UpstreamUnavailable(f"{collection} did not come within {seconds:g} s") from failure
+            raise _too_slow(question, f"{question.collection} did not come within {seconds:g} s") from failure
         except httpx2.DecodingError as failure:
-            raise Nonsense(collection, "a broken encoding") from failure
+            raise Nonsense(question.collection, "a broken encoding") from failure
         except httpx2.TransportError as failure:
             raise UpstreamUnavailable(f"The ERP cannot be reached ({type(failure).__name__})") from failure
 
-    async def _read(self, url: str, collection: str, authorization: str) -> bytes:
+    async def _read(self, question: _Question, authorization: str) -> bytes:
         headers = {**self._headers, "Authorization": authorization}
-        async with self._http.stream("GET", url, headers=headers) as response:
+        async with self._http.stream("GET", question.url, headers=headers) as response:
             try:
                 body = await response.aread()
             except httpx2.RemoteProtocolError as failure:
-                raise Nonsense(collection, "a body that is cut off") from failure
+                raise Nonsense(question.collection, "a body that is cut off") from failure
         if response.status_code != HTTPStatus.OK:
-            raise self._refusal(response, collection, body)
+            raise self._refusal(response, question, body)
         return body
 
-    def _refusal(self, response: httpx2.Response, collection: str, body: bytes) -> UpstreamError:
+    def _refusal(self, response: httpx2.Response, question: _Question, body: bytes) -> UpstreamError:
         """Return what a status other than 200 means; bodies of gateways have no known format."""
         status = response.status_code
-        said = f"{collection}: HTTP {status} {ido.excerpt(body)}".strip()
+        said = f"{question.collection}: HTTP {status} {ido.excerpt(body)}".strip()
         match status:
             case HTTPStatus.UNAUTHORIZED:
                 return TokenRejected(f"The ERP refuses the token ({said})")
@@ -124,18 +187,24 @@ class IdoClient:
             case HTTPStatus.TOO_MANY_REQUESTS:
                 asked = self._retry_after(response)
                 self._budget.hold(min(asked if asked is not None else _UNSAID_REST, LONGEST_WAIT))
-                return Throttled(f"The gateway asks for fewer requests ({collection})", asked)
+                return Throttled(f"The gateway asks for fewer requests ({question.collection})", asked)
+            case HTTPStatus.GATEWAY_TIMEOUT:
+                return _too_slow(question, f"The gateway gave up waiting ({said})")
             case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 return UpstreamUnavailable(f"The ERP or its gateway fails ({said})")
             case _:
-                return UpstreamFault(f"The gateway does not take the request ({said})")
+                return RequestRefused(f"The gateway does not take the request ({said})")
 
     def _retry_after(self, response: httpx2.Response) -> float | None:
         """Return the seconds of `Retry-After`, which may be a number or a date."""
         text = response.headers.get("Retry-After", "").strip()
         if text.isascii() and text.isdigit():
-            return float(text)
+            return min(float(text), _LONGEST_REST)
         try:
             return max(0.0, (parsedate_to_datetime(text) - self._now()).total_seconds())
         except (TypeError, ValueError):
             return None
+
+
+def _too_slow(question: _Question, message: str) -> UpstreamUnavailable:
+    return PageTimedOut(message) if question.divisible else UpstreamUnavailable(message)

@@ -1,31 +1,33 @@
-"""One collection, page by page, from its declaration to text columns."""
+"""One collection, from its declaration to its rows, whatever the tenant lets us have.
+
+Tenants differ: one lacks a property, one refuses a filter, one takes too long over a large page. Each is learnt
+from the failure it causes, and the read is made again without what stood in its way.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
-import pyarrow as pa
+import structlog
 
 from kai_erp.core import ido
-from kai_erp.core.expressions import AnyKey, Expression, Nothing, all_of
-from kai_erp.core.keys import fold_key
-from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec, Notice, Now, Progress
-from kai_erp.errors import KaiErpError, PropertyMissing, QueryTooLong, TooManyRows
+from kai_erp.core.expressions import Expression, all_of, names_in, terms_of
+from kai_erp.core.ido_client import SMALLEST_PAGE
+from kai_erp.core.traits import Trait, Traits
+from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec, Notice, Now, Progress, Property
+from kai_erp.core.walking import Columns, KeyList, PageSource, Walk, keep_once, text_table
+from kai_erp.errors import (
+    FilterRefused,
+    PageTimedOut,
+    PropertyMissing,
+    TooManyRows,
+    UpstreamError,
+    UpstreamFault,
+)
 
-Columns = dict[str, list[str | None]]
-
-
-class PageSource(Protocol):
-    """Gives pages of collections."""
-
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
-        """Return one page."""
-        ...
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +37,9 @@ class ReadingRules:
     page_size: int
     clock: Clock
     now: Now
+    traits: Traits
     row_limit: int | None = None
     progress: Progress | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyList:
-    """Keys in stored form that the property `match` must have one of."""
-
-    match: str
-    keys: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -56,156 +51,155 @@ class Reading:
     rules: ReadingRules
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
-    notices: list[Notice] = field(default_factory=list, init=False)
+    _tried_again: bool = field(default=False, init=False)
     _started: float = field(default=0.0, init=False)
     _as_of: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self._as_of = self.rules.now()
+        self._started, self._as_of = self.rules.clock(), self.rules.now()
 
     async def run(self, keys: KeyList | None) -> CollectionRead:
         """Return all rows, each once; `keys` None reads whatever the filter of the collection lets through.
 
-        A property that the tenant lacks is left out with a notice unless it is required. Raises UpstreamError.
+        Raises UpstreamError when nothing can be learnt from a failure, TooManyRows when the driving collection
+        passes its limit.
         """
-        self._started, self._as_of = self.rules.clock(), self.rules.now()
-        wanted = self.spec.properties
         while True:
-            self.rows = 0
+            before = self._trait
             try:
-                columns = await self._read(keys, tuple(prop.wire for prop in wanted))
-            except PropertyMissing as missing:
-                wanted = tuple(prop for prop in wanted if prop.wire.casefold() != missing.property_name.casefold())
-                self._do_without(missing)
+                columns = await self._walk().read(keys)
+            except (PageTimedOut, UpstreamFault) as failure:
+                await self._learn(failure, keyed=keys is not None)
+                if self._trait == before and not self._once_more(failure):
+                    raise
             else:
                 return self._read_of(keep_once(columns, self.spec.key))
 
-    async def _read(self, keys: KeyList | None, properties: tuple[str, ...]) -> Columns:
-        if isinstance(self.spec.filter, Nothing) or (keys is not None and not keys.keys):
-            return {name: [] for name in properties}
-        if keys is None:
-            return await self._walk(self.spec.filter, properties)
-        return await self._walk_runs(keys, properties)
+    def _once_more(self, failure: UpstreamError) -> bool:
+        """Tell whether to read again although nothing was learnt: once, after a fault that nothing explains."""
+        again = type(failure) is UpstreamFault and not self._tried_again
+        self._tried_again = True
+        return again
 
-    async def _walk_runs(self, keys: KeyList, properties: tuple[str, ...]) -> Columns:
-        """Return the rows of all keys, as many keys to a request as its length allows."""
+    @property
+    def _trait(self) -> Trait:
+        return self.rules.traits.of(self.spec.name)
 
-        def fits(run: tuple[str, ...]) -> bool:
-            try:
-                ido.query_string(self._request(all_of(self.spec.filter, AnyKey(keys.match, run)), properties))
-            except QueryTooLong:
-                return False
-            return True
-
-        runs = [KeyList(keys.match, run) for run in ido.split_keys(keys.keys, fits)]
-        return await self._together(runs, properties)
-
-    async def _together(self, runs: Sequence[KeyList], properties: tuple[str, ...]) -> Columns:
-        with ungrouped():
-            async with asyncio.TaskGroup() as group:
-                walks = [group.create_task(self._walk_run(run, properties)) for run in runs]
-        return {name: [cell for walk in walks for cell in walk.result()[name]] for name in properties}
-
-    async def _walk_run(self, run: KeyList, properties: tuple[str, ...]) -> Columns:
-        """Return the rows of a run of keys; when its bookmark does not fit any more, of its halves."""
-        before = self.rows
-        try:
-            return await self._walk(all_of(self.spec.filter, AnyKey(run.match, run.keys)), properties)
-        except QueryTooLong:
-            if len(run.keys) == 1:
-                raise
-            self.rows = before
-        middle = len(run.keys) // 2
-        halves = [replace(run, keys=run.keys[:middle]), replace(run, keys=run.keys[middle:])]
-        return await self._together(halves, properties)
-
-    async def _walk(self, expression: Expression | None, properties: tuple[str, ...]) -> Columns:
-        request: ido.LoadRequest | None = self._request(expression, properties)
-        columns: Columns = {name: [] for name in properties}
-        while request is not None:
-            page = await self.source.page(request)
-            for name in properties:
-                columns[name].extend(page.columns[name])
-            self._count(page)
-            request = ido.next_request(request, page)
-        return columns
-
-    def _request(self, expression: Expression | None, properties: tuple[str, ...]) -> ido.LoadRequest:
-        return ido.LoadRequest(
+    def _walk(self) -> Walk:
+        self.rows = 0
+        trait = self._trait
+        first = ido.LoadRequest(
             collection=self.spec.name,
-            properties=properties,
-            filter=ido.render(expression) if expression is not None else None,
+            properties=tuple(prop.wire for prop in self._properties(trait)),
             order_by=self.spec.key,
-            record_cap=self.rules.page_size,
+            record_cap=trait.page_size or self.rules.page_size,
         )
+        return Walk(self.source, first, all_of(*self._terms(trait)), self._count)
 
-    def _count(self, page: ido.Page) -> None:
+    def _properties(self, trait: Trait) -> list[Property]:
+        return [prop for prop in self.spec.properties if prop.wire.casefold() not in trait.lacking]
+
+    def _terms(self, trait: Trait) -> list[Expression]:
+        """Return the terms of the filter that the tenant accepts; the others are decided after staging."""
+        return [term for term in terms_of(self.spec.filter) if term not in trait.refused]
+
+    def _count(self, rows: int) -> None:
         """Take note of a page. Raises TooManyRows as soon as the driving collection passes its limit."""
+        self.rows += rows
+        if rows < 0:
+            return
         self.pages += 1
-        self.rows += page.rows
         if self.rules.progress is not None:
             self.rules.progress(self._report(self.rows))
         limit = self.rules.row_limit
         if self.spec.driving and limit is not None and self.rows > limit:
             raise TooManyRows(self.rows, limit)
 
-    def _do_without(self, missing: PropertyMissing) -> None:
-        """Note that a property is left out. Raises `missing` when there is no answer without it."""
-        named = [prop for prop in self.spec.properties if prop.wire.casefold() == missing.property_name.casefold()]
-        if not named or any(prop.required for prop in named) or missing.property_name in self.spec.key:
-            raise missing
-        message = f"{self.spec.name} has no property {named[0].wire} on this tenant; what comes from it is null."
-        if all(notice.message != message for notice in self.notices):
-            self.notices.append(Notice("property_missing", message, self.spec.name))
-            return
-        raise missing
+    async def _learn(self, failure: UpstreamError, *, keyed: bool) -> None:
+        """Note what a failure says about the tenant. Raises it when there is no doing without what is missing."""
+        match failure:
+            case PageTimedOut():
+                self._learn_page_size()
+            case PropertyMissing():
+                self._learn_lacking(failure, [failure.property_name])
+            case FilterRefused():
+                await self._learn_refused(failure, keyed=keyed)
+            case _ if type(failure) is UpstreamFault:
+                await self._learn_from_metadata(failure, keyed=keyed)
+            case _:
+                raise failure
+
+    def _learn_page_size(self) -> None:
+        size = (self._trait.page_size or self.rules.page_size) // 2
+        if size >= SMALLEST_PAGE // 2:
+            self.rules.traits.learn_page_size(self.spec.name, max(size, SMALLEST_PAGE))
+
+    def _learn_lacking(self, failure: UpstreamError, names: Sequence[str]) -> None:
+        lacking = {name.casefold() for name in names}
+        needed = {prop.wire.casefold() for prop in self.spec.properties if prop.required}
+        left = {prop.wire.casefold() for prop in self._properties(self._trait)} - lacking
+        if not left or lacking & (needed | {name.casefold() for name in self.spec.key}):
+            raise failure
+        barred = {
+            term for term in self._terms(self._trait) if lacking & {name.casefold() for name in names_in(term)}
+        }
+        self.rules.traits.learn_refused(self.spec.name, frozenset(barred))
+        if lacking & {prop.wire.casefold() for prop in self.spec.properties}:
+            self.rules.traits.learn_lacking(self.spec.name, frozenset(names))
+
+    async def _learn_refused(self, failure: UpstreamError, *, keyed: bool) -> None:
+        """Find out by small reads which terms of the filter are refused."""
+        terms = self._terms(self._trait)
+        refused = [term for term in terms if not await self._accepted(term)]
+        remain = len(refused) < len(terms) or keyed
+        if refused and not (remain or self.spec.required):
+            raise failure
+        self.rules.traits.learn_refused(self.spec.name, frozenset(refused))
+
+    async def _learn_from_metadata(self, failure: UpstreamFault, *, keyed: bool) -> None:
+        """Find out what a fault means whose text nobody knows, such as one in another language."""
+        log.warning("unrecognised fault", collection=self.spec.name, said=str(failure))
+        names = await self.source.property_names(self.spec.name)
+        used = {prop.wire for prop in self._properties(self._trait)}
+        used |= {name for term in self._terms(self._trait) for name in names_in(term)}
+        lacking = [name for name in used if names and name.casefold() not in names]
+        if lacking:
+            self._learn_lacking(PropertyMissing(self.spec.name, lacking[0]), lacking)
+        elif await self._accepted(None):
+            await self._learn_refused(failure, keyed=keyed)
+
+    async def _accepted(self, term: Expression | None) -> bool:
+        """Tell whether the tenant answers a one-row read with this filter."""
+        name = self.spec.key[:1] or tuple(prop.wire for prop in self._properties(self._trait)[:1])
+        text = ido.render(term) if term is not None else None
+        try:
+            await self.source.page(ido.LoadRequest(self.spec.name, name, text, name, record_cap=1))
+        except UpstreamFault:
+            return False
+        return True
 
     def _read_of(self, columns: Columns) -> CollectionRead:
         table = text_table(self.spec, columns)
-        return CollectionRead(self.spec, table, self._report(table.num_rows), tuple(self.notices))
+        return CollectionRead(self.spec, table, self._report(table.num_rows), tuple(self._notices()))
+
+    def _notices(self) -> list[Notice]:
+        trait, name = self._trait, self.spec.name
+        lacking = [prop.wire for prop in self.spec.properties if prop.wire.casefold() in trait.lacking]
+        notices = [
+            Notice(
+                "property_missing",
+                f"{name} has no property {wire} on this tenant; what comes from it is null.",
+                name,
+            )
+            for wire in lacking
+        ]
+        for term in terms_of(self.spec.filter):
+            if term in trait.refused:
+                names = " and ".join(sorted(names_in(term)))
+                text = f"{name} does not accept the filter on {names}; it was applied here instead."
+                notices.append(Notice("filter_local", text, name))
+        return notices
 
     def _report(self, rows: int) -> CollectionReport:
         ms = round((self.rules.clock() - self._started) * 1000, 1)
         return CollectionReport(self.spec.name, rows, self.pages, ms, "ok", self._as_of)
-
-
-@contextmanager
-def ungrouped() -> Iterator[None]:
-    """Raise the first failure of a task group by itself: the others are its consequences."""
-    try:
-        yield
-    except ExceptionGroup as group:
-        first = _first(group)
-        if first is None:
-            raise
-        raise first from group
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> KaiErpError | None:
-    for failure in group.exceptions:
-        found = _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
-        if isinstance(found, KaiErpError):
-            return found
-    return None
-
-
-def keep_once(columns: Columns, key: Sequence[str]) -> Columns:
-    """Return the rows with each natural key once, as it was last read: rows may move while pages are read.
-
-    Keys that are alike but for case and blanks around them are one key.
-    """
-    if not key or any(name not in columns for name in key):
-        return columns
-    folded = ([fold_key(cell or "") for cell in columns[name]] for name in key)
-    last = {row: index for index, row in enumerate(zip(*folded, strict=True))}
-    if len(last) == len(columns[key[0]]):
-        return columns
-    kept = sorted(last.values())
-    return {name: [cells[index] for index in kept] for name, cells in columns.items()}
-
-
-def text_table(spec: IDOSpec, columns: Mapping[str, list[str | None]]) -> pa.Table:
-    """Return a text column for each declared property, all null where it was not read."""
-    rows = max((len(cells) for cells in columns.values()), default=0)
-    arrays = {prop.name: pa.array(columns.get(prop.wire, [None] * rows), pa.string()) for prop in spec.properties}
-    return pa.table(arrays)

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pyarrow.compute as pc
 
-from kai_erp.core.reading import KeyList, PageSource, Reading, ReadingRules, text_table, ungrouped
+from kai_erp.core.reading import Reading, ReadingRules
+from kai_erp.core.traits import Traits
 from kai_erp.core.types import (
     Clock,
     CollectionRead,
@@ -22,6 +23,7 @@ from kai_erp.core.types import (
     ReadStatus,
     RestQuerySpec,
 )
+from kai_erp.core.walking import KeyList, PageSource, text_table, ungrouped
 from kai_erp.errors import UpstreamDenied, UpstreamError
 
 __all__ = ["IDOSpec", "RestEngine", "RestQuerySpec"]
@@ -41,7 +43,7 @@ class RestEngine:
 
     def __init__(self, source: PageSource, *, page_size: int, clock: Clock, now: Now) -> None:
         self._source = source
-        self._rules = ReadingRules(page_size, clock, now)
+        self._rules = ReadingRules(page_size, clock, now, Traits(clock))
 
     async def parallel_fetch(
         self, ido_specs: list[IDOSpec], *, row_limit: int | None = None, progress: Progress | None = None

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import stamina
 
-from kai_erp.errors import Nonsense, UpstreamUnavailable
+from kai_erp.errors import Nonsense, PageTimedOut, UpstreamUnavailable
 
 ATTEMPTS = 4
 LONGEST_WAIT = 20.0
@@ -46,7 +46,9 @@ async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
 
 def _again(failure: Exception) -> bool | float:
     """Tell whether to try again, and after how many seconds where the upstream said so."""
-    if not isinstance(failure, UpstreamUnavailable | Nonsense) or failure.tried_out:
+    if not isinstance(failure, UpstreamUnavailable | Nonsense) or isinstance(failure, PageTimedOut):
+        return False
+    if failure.tried_out:
         return False
     if isinstance(failure, Throttled) and failure.asked is not None:
         return failure.asked if failure.asked <= LONGEST_WAIT else False

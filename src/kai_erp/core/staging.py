@@ -7,6 +7,7 @@ temporary tables only, which no other connection sees. No file, network, extensi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -33,6 +34,10 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": "1",
     "lock_configuration": "true",
 }
+
+_INTERRUPT_SECONDS = 0.02
+_KEYWORD = duckdb.token_type.keyword
+_CHANGING = frozenset({"insert", "update", "delete", "merge", "copy", "create", "drop", "alter"})
 
 _MACROS = """
 CREATE TEMP MACRO half_up(n, d, shift) AS
@@ -74,10 +79,7 @@ class StagingDatabase:
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
-                area.interrupt()
-                await asyncio.wait([work])
-                if not work.cancelled():
-                    work.exception()
+                await _break_off(area, work)
                 raise
 
 
@@ -90,6 +92,7 @@ class StagingEngine:
     def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self._connection = connection or duckdb.connect(":memory:", config=_CONFIG)
         self._connection.execute(_MACROS)
+        self._abandoned = False
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +110,11 @@ class StagingEngine:
         """Break off what runs in the area; may be called from another thread."""
         self._connection.interrupt()
 
+    def abandon(self) -> None:
+        """Break off what runs in the area, and begin nothing more in it; may be called from another thread."""
+        self._abandoned = True
+        self.interrupt()
+
     def load_dataframe(self, name: str, df: pd.DataFrame) -> None:
         """Stage a DataFrame as the table `name`, with its own types."""
         self.load_table(name, pa.Table.from_pandas(df, preserve_index=False))
@@ -121,6 +129,7 @@ class StagingEngine:
 
     def load_table(self, name: str, table: pa.Table) -> None:
         """Stage an Arrow table as `name`."""
+        self._go_on()
         self._connection.register("incoming", table)
         try:
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} AS FROM incoming")
@@ -155,7 +164,8 @@ class StagingEngine:
         """
         try:
             statements = self._connection.extract_statements(sql)
-            if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            selects = [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
+            if not selects or _changes(sql):
                 raise QueryError("Staged data is read with exactly one SELECT")
             return self._select(sql, parameters or {})
         except duckdb.Error as failure:
@@ -172,14 +182,39 @@ class StagingEngine:
         return Joined(self._select(spec.sql, spec.parameters), tuple(notices))
 
     def _select(self, sql: str, parameters: Mapping[str, SqlValue]) -> pa.Table:
+        self._go_on()
         try:
             return self._connection.sql(sql, params=_bound(parameters)).to_arrow_table()
         except duckdb.OutOfMemoryException:
             raise Overloaded("The rows of this question do not fit into the memory set aside for joins") from None
 
+    def _go_on(self) -> None:
+        if self._abandoned:
+            raise duckdb.InterruptException("abandoned")
+
+
+async def _break_off(area: StagingEngine, work: asyncio.Task[Joined]) -> None:
+    """Return when the work in an area has ended; an interrupt that comes between two statements is repeated."""
+    while not work.done():
+        area.abandon()
+        with contextlib.suppress(asyncio.CancelledError):  # the cancellation that led here is raised by the caller
+            await asyncio.wait([work], timeout=_INTERRUPT_SECONDS)
+    if not work.cancelled():
+        work.exception()
+
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _changes(sql: str) -> bool:
+    """Tell whether a word of some SQL changes data, as it may within a WITH clause."""
+    tokens = duckdb.tokenize(sql)
+    ends = [*(start for start, _ in tokens[1:]), len(sql)]
+    words = (
+        sql[start:end].strip().lower() for (start, kind), end in zip(tokens, ends, strict=True) if kind == _KEYWORD
+    )
+    return any(word in _CHANGING for word in words)
 
 
 def _bound(parameters: Mapping[str, SqlValue]) -> dict[str, object]:

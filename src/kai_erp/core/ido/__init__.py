@@ -6,8 +6,9 @@ Applications" and "Mongoose IDO Development Guide"; published clients that run a
 
 from kai_erp.core.ido.faults import fault_error, is_session_fault
 from kai_erp.core.ido.filters import render, split_keys
+from kai_erp.core.ido.info import decode_property_names
 from kai_erp.core.ido.paging import next_request
-from kai_erp.core.ido.requests import QUERY_LIMIT, LoadRequest, path, query_string
+from kai_erp.core.ido.requests import QUERY_LIMIT, LoadRequest, info_path, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
 from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, instants, trimmed, typed
 
@@ -18,9 +19,11 @@ __all__ = [
     "Page",
     "Typed",
     "decode_page",
+    "decode_property_names",
     "excerpt",
     "fault_error",
     "folded",
+    "info_path",
     "instants",
     "is_session_fault",
     "next_request",

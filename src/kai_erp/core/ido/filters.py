@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kai_erp.core.expressions import (
@@ -40,8 +40,8 @@ def render(expression: Expression) -> str:
     match expression:
         case AllOf(terms):
             return " AND ".join(_grouped(term) for term in terms)
-        case AnyOf(terms):
-            return " OR ".join(_grouped(term) for term in terms if not isinstance(term, Nothing))
+        case AnyOf(terms) if not _impossible(expression):
+            return " OR ".join(_grouped(term) for term in terms if not _impossible(term))
         case AnyKey(name, keys) if keys:
             return _any_key(_name(name), keys)
         case Comparison() | NullTest() | Like():
@@ -73,6 +73,17 @@ def _longest_run(keys: Sequence[str], fits: Callable[[tuple[str, ...]], bool], g
     return max(low, 1)
 
 
+def _impossible(expression: Expression) -> bool:
+    """Tell whether it can be seen that no row matches."""
+    match expression:
+        case AnyOf(terms):
+            return all(_impossible(term) for term in terms)
+        case AnyKey(_, keys):
+            return not keys
+        case _:
+            return isinstance(expression, Nothing)
+
+
 def _grouped(term: Expression) -> str:
     text = render(term)
     return f"({text})" if isinstance(term, AllOf | AnyOf | AnyKey) else text
@@ -88,7 +99,7 @@ def _test(name: str, test: Comparison | NullTest | Like) -> str:
         case Comparison(_, operator, str() as text) if '"' in text:
             return _widened(name, text) if operator is Operator.EQ else f"{name} IS NOT NULL"
         case Comparison(_, operator, value):
-            return f"{name} {operator} {_literal(value)}"
+            return f"{name} {operator} {_literal(_widened_to(operator, value))}"
 
 
 def _any_key(name: str, keys: Sequence[str]) -> str:
@@ -106,6 +117,14 @@ def _widened(name: str, text: str) -> str:
     return f"{name} LIKE {_text(_pattern(text.rstrip()) + '%')}"
 
 
+def _widened_to(operator: Operator, value: Literal) -> Literal:
+    """Return an upper bound in the wire's milliseconds that is not below the one given."""
+    fine = isinstance(value, datetime) and value.microsecond % 1000
+    if not fine or not isinstance(value, datetime) or operator not in {Operator.LT, Operator.LE}:
+        return value
+    return value + timedelta(microseconds=1000 - value.microsecond % 1000)
+
+
 def _name(name: str) -> str:
     if not _NAME.match(name):
         raise ValueError(f"{name!r} is no property name")
@@ -117,7 +136,7 @@ def _literal(value: Literal) -> str:
         case str():
             return _text(value)
         case datetime():
-            return f"'{value:%Y%m%d %H:%M:%S}.{value.microsecond // 1000:03}'"
+            return f"'{value.year:04}{value:%m%d %H:%M:%S}.{value.microsecond // 1000:03}'"
         case Decimal():
             return f"{value:f}"
         case _:

@@ -37,6 +37,11 @@ def path(request: LoadRequest) -> str:
     return f"load/{quote(request.collection, safe='')}"
 
 
+def info_path(collection: str) -> str:
+    """Return the path that tells what a collection is made of."""
+    return f"info/{quote(collection, safe='')}"
+
+
 def query_string(request: LoadRequest) -> str:
     """Return the encoded query.
 

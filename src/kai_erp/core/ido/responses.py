@@ -81,10 +81,12 @@ def _decode_declared(body: bytes, collection: str, properties: tuple[str, ...]) 
     """Return the page of a body that keeps to the documented shape; None sends it to the tolerant reader."""
     try:
         envelope = cast("_Envelope", _decoder(properties).decode(body))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if envelope.Success is False:
         raise fault_error(collection, envelope.Message)
+    if envelope.Success is None and envelope.Items is None:
+        return None
     items = envelope.Items or ()
     columns = {name: [getattr(row, name) for row in items] for name in properties}
     return Page(columns, len(items), envelope.Bookmark, envelope.MoreRowsExist)
@@ -95,7 +97,7 @@ def _decode_any(body: bytes, collection: str, properties: tuple[str, ...]) -> Pa
     text = body.removeprefix(_BOM).decode("utf-8", "replace")
     try:
         parsed = json.loads(text, parse_float=str, parse_int=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _no_answer(collection, text, body) from None
     if not isinstance(parsed, dict):
         raise _no_answer(collection, str(parsed), body)

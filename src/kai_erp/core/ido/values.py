@@ -88,7 +88,7 @@ def _offset_of_day(day: datetime, zone: tzinfo) -> timedelta | None:
 
 def _moments(texts: pa.Array) -> Typed:
     """Return dates; those in Mongoose's own format are cast as a whole once dashes stand in them."""
-    year, month, rest = (pc.utf8_slice_codeunits(texts, *part) for part in ((0, 4), (4, 6), (6, 23)))
+    year, month, rest = (pc.utf8_slice_codeunits(texts, *part) for part in ((0, 4), (4, 6), (6, None)))
     try:
         return Typed(pc.cast(pc.binary_join_element_wise(year, month, rest, "-"), pa.timestamp("us")), 0)
     except pa.ArrowInvalid:

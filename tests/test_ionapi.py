@@ -90,7 +90,6 @@ def test_a_file_that_is_not_there_is_refused_under_the_name_of_its_variable(tmp_
         read_ionapi(tmp_path)
 
 
-@pytest.mark.xfail(reason="a file that an editor saved with a byte order mark is refused")
 def test_a_byte_order_mark_before_the_file_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "bom.ionapi"
     path.write_text(json.dumps(DOCUMENT), encoding="utf-8-sig")

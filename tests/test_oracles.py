@@ -76,8 +76,7 @@ schedule = partial(expected_schedule, now=NOW, zone=BERLIN)
 def plant(**changes: Sequence[Row]) -> dict[str, list[Row]]:
     """Return one default row per collection, or one per change with that change made to it."""
     return {
-        name: [{**default, **change} for change in changes.get(name, [{}])]
-        for name, default in DEFAULTS.items()
+        name: [{**default, **change} for change in changes.get(name, [{}])] for name, default in DEFAULTS.items()
     }
 
 
@@ -181,9 +180,7 @@ def test_keys_compare_by_full_case_folding() -> None:
 
 
 def test_of_two_rows_with_one_key_the_last_one_counts() -> None:
-    rows = plant(
-        SLJobRoutes=[{"QtyComplete": "3"}, {"Job": " j000000012"}], SLJrtSchs=[{"SetupHrs": "9"}, {}]
-    )
+    rows = plant(SLJobRoutes=[{"QtyComplete": "3"}, {"Job": " j000000012"}], SLJrtSchs=[{"SetupHrs": "9"}, {}])
 
     shown = record(schedule(rows))
 

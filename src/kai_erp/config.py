@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -170,11 +171,16 @@ def keys_file(settings: Settings) -> Path:
     return settings.api_keys_file or home / "kai-erp" / "keys.json"
 
 
+def _without_user(address: str) -> str:
+    """Return a text without the user and password that an address in it may hold."""
+    return re.sub(r"//[^/@]*@", "//***@", address)
+
+
 def _one_line(failure: ValidationError) -> str:
     error = failure.errors(include_url=False)[0]
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return message
     name = str(error["loc"][0])
-    shown = "***" if any(word in name for word in _SECRET_WORDS) else repr(error["input"])
+    shown = "***" if any(word in name for word in _SECRET_WORDS) else _without_user(repr(error["input"]))
     return f"{name.upper()} is {shown}, allowed is {message.removeprefix('Input should be ')}"

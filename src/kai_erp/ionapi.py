@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -42,7 +43,7 @@ class IonapiFile(BaseModel):
 def read_ionapi(path: Path, variable: str = "SL10_IONAPI_FILE") -> IonapiFile:
     """Return the file's content. Raises InvalidSetting that names `variable` and the member that is wrong."""
     try:
-        return IonapiFile.model_validate_json(path.read_bytes())
+        return IonapiFile.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except OSError as failure:
         raise InvalidSetting(f"{variable} is '{path}', which cannot be read: {failure.strerror}") from None
     except ValidationError as failure:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
-from tests.conftest import RawRows, SettingsFor
 
 from kai_erp.app import Answer as Page
 from kai_erp.app import App, Asked, open_app
@@ -29,6 +28,7 @@ from kai_erp.simulator import (
     Truncate,
 )
 from kai_erp.simulator.faults import Action
+from tests.conftest import RawRows, SettingsFor
 from tests.oracles.production_schedule import expected_schedule
 
 QUERY = ScheduleQuery(work_center="WELD")

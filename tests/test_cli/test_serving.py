@@ -95,7 +95,6 @@ def test_the_simulator_alone_writes_credentials_that_lead_to_it(tmp_path: Path) 
         assert simulator.stop() == 0
 
 
-@pytest.mark.xfail(reason="a file that was there keeps its mode, readable for everybody")
 def test_an_existing_credentials_file_becomes_private(tmp_path: Path) -> None:
     file = tmp_path / "old.ionapi"
     file.touch(mode=0o644)
@@ -108,7 +107,6 @@ def test_a_scale_that_there_is_not_is_wrong_usage(run: Run) -> None:
     assert run("simulate", "--scale", "huge").code == 2
 
 
-@pytest.mark.xfail(reason="ends with a traceback", raises=OSError)
 def test_a_simulator_at_a_port_that_is_taken_fails_in_one_line(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         outcome = run("simulate", "--port", str(listener.getsockname()[1]))
@@ -116,7 +114,6 @@ def test_a_simulator_at_a_port_that_is_taken_fails_in_one_line(run: Run) -> None
     assert outcome.line().startswith("kai-erp: ")
 
 
-@pytest.mark.xfail(reason="ends with a traceback", raises=OSError)
 def test_credentials_that_cannot_be_written_fail_in_one_line(run: Run, tmp_path: Path) -> None:
     outcome = run("simulate", "--port", "0", "--ionapi-out", str(tmp_path / "none" / "demo.ionapi"))
     assert outcome.code == 2

@@ -238,6 +238,9 @@ class WholeTables:
     denied: frozenset[str] = frozenset()
     asked: list[ido.LoadRequest] = field(default_factory=list)
 
+    async def property_names(self, collection: str) -> frozenset[str]:
+        return frozenset(name.casefold() for row in self.tables[collection] for name in row)
+
     async def page(self, request: ido.LoadRequest) -> ido.Page:
         self.asked.append(request)
         if request.collection in self.denied:

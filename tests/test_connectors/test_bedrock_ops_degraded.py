@@ -106,7 +106,6 @@ async def test_a_property_that_the_tenant_lacks_is_null_with_a_warning(
     assert answer.records[field].null_count == answer.records.num_rows
 
 
-@pytest.mark.xfail(reason="stock without QtyOnHand counts as 0 in place of unknown")
 async def test_without_stock_quantities_the_stock_is_unknown(
     simulate: Simulate, settings_for: SettingsFor, now: datetime
 ) -> None:
@@ -129,6 +128,6 @@ async def test_without_a_required_property_there_is_no_answer(
 
 async def test_a_fault_of_the_erp_is_quoted(app: App, simulator: RunningSimulator) -> None:
     body = '{"Items": null, "Success": false, "Message": "Die Maschine brennt."}'
-    simulator.state.faults.add(Fault(Answer(200, {}, body, "application/json"), on="SLJobs"))
+    simulator.state.faults.add(Fault(Answer(200, {}, body, "application/json"), on="SLJobs", times=None))
     with pytest.raises(UpstreamFault, match="SLJobs: Die Maschine brennt"):
         await ask(app)

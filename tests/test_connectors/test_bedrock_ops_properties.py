@@ -15,11 +15,11 @@ from kai_erp.connectors.base import ConnectorResult
 from kai_erp.core.auth import IonGrant, TokenManager
 from kai_erp.core.budget import RequestBudget
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
-from kai_erp.core.reading import PageSource
 from kai_erp.core.rest_engine import RestEngine
 from kai_erp.core.router import QueryRouter
 from kai_erp.core.seen import SeenValues, SeenVolumes
 from kai_erp.core.staging import StagingDatabase
+from kai_erp.core.walking import PageSource
 from kai_erp.simulator import Plant, SimulatorOptions, create_simulator
 from kai_erp.simulator.collection import Collection, Table
 from kai_erp.simulator.columns import (
@@ -129,7 +129,6 @@ async def test_scrap_of_a_closed_operation_is_missing_at_the_later_ones(staging:
     assert result.records["qty_remaining"].to_pylist() == [3]
 
 
-@pytest.mark.xfail(reason="jobs are counted by their spelling")
 async def test_operations_that_spell_their_job_otherwise_belong_to_one_job(staging: StagingDatabase) -> None:
     tables = complete(
         {"SLJobs": [ONE_JOB], "SLJobRoutes": [operation("J000000012", "10"), operation("j000000012", "20")]}

@@ -9,8 +9,8 @@ import httpx2
 
 from kai_erp.core import ido
 from kai_erp.core.auth import Token
-from kai_erp.core.reading import text_table
 from kai_erp.core.types import CollectionRead, CollectionReport, IDOSpec, ReadStatus
+from kai_erp.core.walking import text_table
 from kai_erp.simulator.collection import Collection, Table
 from kai_erp.simulator.columns import Column, key, text
 from kai_erp.simulator.conditions import Scope, select

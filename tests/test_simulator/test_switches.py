@@ -140,3 +140,21 @@ async def test_every_ido_request_can_take_its_time(connect: Connect) -> None:
     async with connect(SimulatorOptions(latency_ms=30)) as (client, state):
         await client.get("load/SLWcs")
         assert state.requests[0].ended - state.requests[0].started >= 0.029
+
+
+async def test_refusals_can_be_in_german(connect: Connect) -> None:
+    async with connect(SimulatorOptions(language="de")) as (client, state):
+        state.deny("SLItems")
+        said = [
+            (await client.get(httpx2.URL(f"load/{load}"))).json()["Message"]
+            for load in ("SLJobs?properties=Job,Nope", "SLItems", "SLJobs?filter=SUM(Suffix)>1", "SLNothings")
+        ]
+        assert said == [
+            "Eigenschaft Nope wurde im IDO SLJobs nicht gefunden.",
+            "Benutzer benötigt die Berechtigung [Lesen] für SLItems",
+            "Fehler beim Verarbeiten der Anforderung LoadCollection: Der Filter ist unzulässig.",
+            "Das IDO SLNothings wurde nicht gefunden.",
+        ]
+        info = (await client.get("info/SLNothings")).json()
+        assert info["Message"] == said[3]
+        assert "not a number" in (await client.get("load/SLJobs?recordCap=x")).json()["Message"]

@@ -1,5 +1,6 @@
 """The token endpoint and what a bearer token is good for."""
 
+import asyncio
 from typing import Literal
 
 import httpx2
@@ -133,3 +134,36 @@ async def test_the_body_of_a_401_can_be_text_or_nothing(connect: Connect, kind: 
 def test_secrets_do_not_show() -> None:
     shown = repr(OPTIONS)
     assert not any(s in shown for s in (OPTIONS.client_secret, OPTIONS.sask, OPTIONS.password))
+
+
+@pytest.mark.parametrize("path", ["load/SLWcs", "info/SLWcs"])
+async def test_two_requests_at_once_can_end_the_session_of_a_direct_token(connect: Connect, path: str) -> None:
+    async with connect(SimulatorOptions(direct_token_serial=True, latency_ms=20)) as (client, _):
+        base = "http://erp/IDORequestService/ido"
+        token = (await client.get(f"{base}/token/DEMO_TRN_MAIN/demo/{OPTIONS.password}")).json()["Token"]
+        headers = {"Authorization": token}
+        for _ in range(2):
+            assert (await client.get(f"{base}/load/SLWcs", headers=headers)).json()["Success"] is True
+        first, second = await asyncio.gather(
+            client.get(f"{base}/load/SLWcs", headers=headers), client.get(f"{base}/{path}", headers=headers)
+        )
+        assert first.json()["Success"] is True
+        assert (second.status_code, second.json()["Success"]) == (200, False)
+        assert second.json()["Message"] == "The session was deleted."
+        third = await client.get(f"{base}/load/SLWcs", headers=headers)
+        assert (third.status_code, third.json()["Message"]) == (401, "Invalid token")
+
+
+async def test_requests_through_the_gateway_and_with_tokens_of_their_own_are_free_to_overlap(
+    connect: Connect,
+) -> None:
+    async with connect(SimulatorOptions(direct_token_serial=True, latency_ms=20)) as (client, _):
+        base = "http://erp/IDORequestService/ido"
+        path = f"{base}/token/DEMO_TRN_MAIN/demo/{OPTIONS.password}"
+        tokens = [(await client.get(path)).json()["Token"] for _ in range(2)]
+        answers = await asyncio.gather(
+            *(client.get(f"{base}/load/SLWcs", headers={"Authorization": token}) for token in tokens),
+            *(client.get("load/SLWcs") for _ in range(2)),
+            *(client.get(f"{base}/configurations") for _ in range(2)),
+        )
+        assert [answer.json()["Success"] for answer in answers] == [True] * 6

@@ -31,13 +31,12 @@ def envelope(answer: Answer, summary: type[BaseModel], zone: tzinfo) -> bytes:
 
 def accepted(request: Request) -> str:
     """Return the media type that `Accept` prefers of those we have. Raises HTTPException when there is none."""
-    wanted = sorted(_ranges(request.headers.get("accept", "*/*")), key=lambda entry: -entry[1])
-    for media_range, quality in wanted:
-        if quality > 0:
-            for media_type in MEDIA_TYPES:
-                if media_range in {media_type, "*/*", f"{media_type.split('/')[0]}/*"}:
-                    return media_type
-    raise HTTPException(_NOT_ACCEPTABLE, f"none of {', '.join(MEDIA_TYPES)} is accepted")
+    ranges = _ranges(request.headers.get("accept") or "*/*")
+    qualities = {media_type: _quality(media_type, ranges) for media_type in MEDIA_TYPES}
+    best = max(MEDIA_TYPES, key=lambda media_type: qualities[media_type])
+    if not any(qualities[best]):
+        raise HTTPException(_NOT_ACCEPTABLE, f"none of {', '.join(MEDIA_TYPES)} is accepted")
+    return best
 
 
 def response(answer: Answer, media_type: str, summary: type[BaseModel], zone: tzinfo) -> Response:
@@ -64,6 +63,15 @@ def _ranges(accept: str) -> list[tuple[str, float]]:
         quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
         ranges.append((media_range, float(quality) if quality.replace(".", "", 1).isdigit() else 0.0))
     return ranges
+
+
+def _quality(media_type: str, ranges: list[tuple[str, float]]) -> tuple[float, int]:
+    """Return how much a media type is wanted, by the most specific range, and then how early it is named."""
+    for media_range in (media_type, f"{media_type.split('/', maxsplit=1)[0]}/*", "*/*"):
+        for place, (name, quality) in enumerate(ranges):
+            if name == media_range:
+                return (quality, len(ranges) - place) if quality else (0.0, 0)
+    return 0.0, 0
 
 
 def _headers(meta: Meta) -> dict[str, str]:

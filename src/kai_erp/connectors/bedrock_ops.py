@@ -186,11 +186,12 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
         """Return the counts of ScheduleSummary over all records."""
         counts = {entry["values"]: entry["counts"] for entry in records["status"].value_counts().to_pylist()}
         folded = {text.casefold(): text for text in reversed(records["work_center"].drop_null().to_pylist())}
+        jobs = (records[name].to_pylist() for name in ("job", "suffix"))
         hours = pc.sum(records["hours_remaining"]).as_py()
         return {
             "total": records.num_rows,
             **{status: counts.get(status, 0) for status in _STATUSES},
-            "jobs": records.select(["job", "suffix"]).group_by(["job", "suffix"]).aggregate([]).num_rows,
+            "jobs": len({(fold_key(job), suffix) for job, suffix in zip(*jobs, strict=True)}),
             "hours_remaining": hours or 0,
             "work_centers": [folded[key] for key in sorted(folded)],
         }

@@ -3,10 +3,19 @@
 Quantities that are null count as 0 where their row exists. Hours, percentages and quantities are exact: products
 and quotients are taken of integers (`units` scales by 10^8) and rounded half away from zero once, at the end.
 `reads` tells how each table was come by: joined properties give a row to every operation, scheduled or not.
+`lacking` tells what the tenant has no property for: what would be computed from it is null.
 """
 
 SCHEDULE_SQL = """
-WITH jobs AS (
+WITH told AS (
+    SELECT
+        count(*) FILTER (name = 'SLItemwhses' AND property = 'QtyOnHand') = 0 AS stock,
+        count(*) FILTER (name = 'SLJobRoutes' AND property = 'QtyReceived') = 0 AS received,
+        count(*) FILTER (
+            property IN ('SetupHrsT', 'Efficiency', 'SchedDrv', 'SetupHrs', 'RunLbrHrs', 'RunMchHrs', 'SchedHrs')
+        ) = 0 AS hours
+    FROM lacking
+), jobs AS (
     SELECT * FROM SLJobs WHERE upper("Type") = 'J' AND upper(Stat) = 'R'
 ), scrapped AS (
     SELECT r.Job_key, r.Suffix, r.OperNum, sum(s.QtyScrapped) AS earlier
@@ -39,11 +48,12 @@ WITH jobs AS (
         coalesce(s.SetupHrs, 0) AS setup_hours, coalesce(s.SchedHrs, 0) AS fixed_hours,
         coalesce(CASE WHEN upper(s.SchedDrv) = 'M' THEN s.RunMchHrs ELSE s.RunLbrHrs END, 0) AS piece_hours,
         s.StartDate_at AS sched_start, s.EndDate_at AS sched_finish,
-        w.on_hand AS qty_on_hand,
+        CASE WHEN told.stock THEN w.on_hand END AS qty_on_hand, told.received, told.hours,
         CAST(j.JschEndDate AS DATE) AS job_due, j.JschPriority AS priority, j.CustNum AS customer_num,
         CASE WHEN upper(j.OrdType) = 'O' THEN j.OrdNum END AS order_num,
         CASE WHEN upper(j.OrdType) = 'O' THEN j.OrdLine END AS order_line
     FROM SLJobRoutes r
+    CROSS JOIN told
     JOIN jobs j ON j.Job_key = r.Job_key AND j.Suffix = r.Suffix
     LEFT JOIN scrapped p ON p.Job_key = r.Job_key AND p.Suffix = r.Suffix AND p.OperNum = r.OperNum
     LEFT JOIN schedules s ON s.Job_key = r.Job_key AND s.Suffix = r.Suffix AND s.OperNum = r.OperNum
@@ -57,7 +67,7 @@ WITH jobs AS (
     SELECT *,
         CASE WHEN closed THEN 0
              ELSE greatest(0, qty_released - qty_complete - scrapped_so_far) END AS qty_remaining,
-        greatest(0, qty_received - qty_complete - qty_scrapped) AS qty_here
+        CASE WHEN received THEN greatest(0, qty_received - qty_complete - qty_scrapped) END AS qty_here
     FROM facts
 ), judged AS (
     SELECT *,
@@ -78,7 +88,7 @@ SELECT
     END AS pct_complete,
     CASE
         WHEN status = 'complete' OR qty_released <= 0 THEN CAST(0 AS DECIMAL(38, 2))
-        WHEN NOT schedule_known THEN NULL
+        WHEN NOT (schedule_known AND hours) THEN NULL
         WHEN fixed_hours > 0
             THEN half_up(units(fixed_hours) * units(qty_remaining), units(qty_released) * units(1), 100) * 0.01
         ELSE half_up(

@@ -28,7 +28,6 @@ from kai_erp.errors import (
     UpstreamUnavailable,
 )
 
-SMALLEST_PAGE = 25
 _UNSAID_REST = 2.0
 _LONGEST_REST = 86_400.0
 
@@ -99,7 +98,7 @@ class IdoClient:
             collection=request.collection,
             url=f"{self._endpoint.url}/{ido.path(request)}?{ido.query_string(request)}",
             urgent=request.bookmark is not None,
-            divisible=request.record_cap == 0 or request.record_cap > SMALLEST_PAGE,
+            divisible=request.record_cap == 0 or request.record_cap > ido.SMALLEST_PAGE,
         )
 
         def decode(body: bytes) -> ido.Page:

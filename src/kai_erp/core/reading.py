@@ -14,7 +14,6 @@ import structlog
 
 from kai_erp.core import ido
 from kai_erp.core.expressions import Expression, all_of, names_in, terms_of
-from kai_erp.core.ido_client import SMALLEST_PAGE
 from kai_erp.core.traits import Trait, Traits
 from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec, Notice, Now, Progress, Property
 from kai_erp.core.walking import Columns, KeyList, PageSource, Walk, keep_once, text_table
@@ -131,8 +130,8 @@ class Reading:
 
     def _learn_page_size(self) -> None:
         size = (self._trait.page_size or self.rules.page_size) // 2
-        if size >= SMALLEST_PAGE // 2:
-            self.rules.traits.learn_page_size(self.spec.name, max(size, SMALLEST_PAGE))
+        if size >= ido.SMALLEST_PAGE // 2:
+            self.rules.traits.learn_page_size(self.spec.name, max(size, ido.SMALLEST_PAGE))
 
     def _learn_lacking(self, failure: UpstreamError, names: Sequence[str]) -> None:
         lacking = {name.casefold() for name in names}
@@ -180,7 +179,8 @@ class Reading:
 
     def _read_of(self, columns: Columns) -> CollectionRead:
         table = text_table(self.spec, columns)
-        return CollectionRead(self.spec, table, self._report(table.num_rows), tuple(self._notices()))
+        lacking = tuple(prop.name for prop in self.spec.properties if prop.wire.casefold() in self._trait.lacking)
+        return CollectionRead(self.spec, table, self._report(table.num_rows), tuple(self._notices()), lacking)
 
     def _notices(self) -> list[Notice]:
         trait, name = self._trait, self.spec.name

@@ -174,11 +174,16 @@ class StagingEngine:
     def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
         """Return the join that a question declares over its reads, which are staged first.
 
-        Beside them stands the table `reads(name, status)`: how each staged table was come by.
+        Beside them stand the tables `reads(name, status)`, how each staged table was come by, and
+        `lacking(name, property)`, which of its columns the tenant has nothing for.
         """
         notices = [notice for read in reads.values() for notice in self.load_read(read, spec.zone)]
         status = {name: read.report.status for name, read in reads.items()}
         self.load_table("reads", pa.table({"name": list(status), "status": list(status.values())}))
+        lacking = [(name, column) for name, read in reads.items() for column in read.lacking]
+        names, columns = ([pair[place] for pair in lacking] for place in (0, 1))
+        texts = {"name": pa.array(names, pa.string()), "property": pa.array(columns, pa.string())}
+        self.load_table("lacking", pa.table(texts))
         return Joined(self._select(spec.sql, spec.parameters), tuple(notices))
 
     def _select(self, sql: str, parameters: Mapping[str, SqlValue]) -> pa.Table:

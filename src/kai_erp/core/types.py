@@ -155,12 +155,16 @@ class CollectionReport:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRead:
-    """The rows of one read as text columns named by property, untrimmed, nulls kept."""
+    """The rows of one read as text columns named by property, untrimmed, nulls kept.
+
+    `lacking` names the columns that are null because the tenant has no such property.
+    """
 
     spec: IDOSpec
     table: pa.Table
     report: CollectionReport
     notices: tuple[Notice, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 Progress = Callable[[CollectionReport], None]

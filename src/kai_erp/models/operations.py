@@ -31,7 +31,9 @@ class ScheduledOperation(BaseModel):
     qty_remaining: Quantity = Field(
         description="Pieces still to be done here: released, less complete, less all scrap so far; never below 0."
     )
-    qty_here: Quantity = Field(description="Pieces that lie at the operation now, ready to be worked on.")
+    qty_here: Quantity | None = Field(
+        description="Pieces that lie at the operation now, ready to be worked on; null when the ERP does not tell."
+    )
     pct_complete: Percent = Field(description="Share of the released quantity complete here, 0 to 100.")
     hours_remaining: Hours | None = Field(
         description="Planned hours still to be worked here; null when the operation has no schedule row."

@@ -4,6 +4,7 @@ It shares no code with the rest of the package, so that the two can disagree.
 """
 
 from kai_erp.simulator.data import Plant, build_plant
+from kai_erp.simulator.documents import WrongDocument
 from kai_erp.simulator.faults import (
     Abort,
     Answer,
@@ -12,11 +13,13 @@ from kai_erp.simulator.faults import (
     DropBookmark,
     Fault,
     Faults,
+    Move,
     RepeatBookmark,
     Truncate,
 )
 from kai_erp.simulator.running import RunningSimulator, run_simulator, start_simulator
 from kai_erp.simulator.server import SimulatorOptions, create_simulator, ionapi_document
+from kai_erp.simulator.setups import Setup, read_setup
 from kai_erp.simulator.state import RecordedRequest, SimulatorState
 
 __all__ = [
@@ -27,16 +30,20 @@ __all__ = [
     "DropBookmark",
     "Fault",
     "Faults",
+    "Move",
     "Plant",
     "RecordedRequest",
     "RepeatBookmark",
     "RunningSimulator",
+    "Setup",
     "SimulatorOptions",
     "SimulatorState",
     "Truncate",
+    "WrongDocument",
     "build_plant",
     "create_simulator",
     "ionapi_document",
+    "read_setup",
     "run_simulator",
     "start_simulator",
 ]

@@ -46,7 +46,7 @@ def build_plant(scale: str = "small", seed: int = 1, now: datetime | None = None
     plan = Blueprint(SCALES[scale], seed, Calendar(now))
     records = _make_records(plan)
     _balance(records)
-    return Plant({collection.name: collection for collection in _collections(plan, records)}, now)
+    return Plant({collection.name: collection for collection in _collections(plan, records)}, now, scale, seed)
 
 
 def _make_records(plan: Blueprint) -> _Records:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kai_erp.simulator.movements import Movements
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -56,12 +58,31 @@ class DropBookmark:
     """Return no bookmark and claim that more rows exist."""
 
 
-Action = Answer | Truncate | Abort | Delay | Drip | RepeatBookmark | DropBookmark
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Answer correctly, and let so many rows move before the next page is asked for.
+
+    A changed row gets another value in `property` (by default the first decimal that the load reads) and
+    the present in RecordDate. A walk misses what is inserted behind it and meets what is inserted ahead.
+    """
+
+    delete_served: int = 0
+    delete_ahead: int = 0
+    change_served: int = 0
+    change_ahead: int = 0
+    insert_behind: int = 0
+    insert_ahead: int = 0
+    property: str | None = None
+
+
+Action = Answer | Truncate | Abort | Delay | Drip | RepeatBookmark | DropBookmark | Move
 
 
 @dataclass(slots=True)
 class Fault:
-    """One rule: on which requests (`on` is a collection, "token" or "*") which action is taken.
+    """One rule: on which requests which action is taken.
+
+    `on` is a collection, "ido" (every request of the IDO service), "token" or "*" (both).
 
     `page` restricts it to the n-th page of a walk, `nth` lets it start with the n-th request that
     matches, `times` ends it after so many (None: never).
@@ -77,7 +98,8 @@ class Fault:
 
     def due(self, on: str, page: int | None) -> bool:
         """Whether the rule would act on this request; counts the requests that match."""
-        if self.on not in {"*", on} or self.page not in {None, page}:
+        wider = "token" if on == "token" else "ido"
+        if self.on.lower() not in {"*", wider, on.lower()} or self.page not in {None, page}:
             return False
         self.seen += 1
         return self.seen >= self.nth and (self.times is None or self.fired < self.times)
@@ -88,6 +110,7 @@ class Faults:
     """The rules in force; of those that are due the first acts."""
 
     rules: list[Fault] = field(default_factory=list)
+    movements: Movements = field(default_factory=Movements)
 
     def add(self, fault: Fault) -> Fault:
         """Put a rule in force and return it."""
@@ -95,8 +118,9 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Take all rules away."""
+        """Take all rules away and put the rows back that they moved."""
         self.rules.clear()
+        self.movements.restore()
 
     def match(self, on: str, page: int | None = None) -> Action | None:
         """Return the action to take on a request, None for most."""

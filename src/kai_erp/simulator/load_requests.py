@@ -30,6 +30,11 @@ class LoadRequest:
     distinct: bool
     read_only: bool
 
+    @property
+    def forward(self) -> bool:
+        """Whether the walk goes in the order that was asked for, not against it."""
+        return self.direction in {Direction.FIRST, Direction.NEXT}
+
 
 def read_query(raw: bytes, *, plus_is_blank: bool) -> dict[str, str]:
     """Return the parameters of a raw query string by lower-case name; of repeated names the first counts."""

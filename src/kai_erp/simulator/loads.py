@@ -12,8 +12,6 @@ from kai_erp.simulator.load_requests import Direction, LoadRequest
 from kai_erp.simulator.refusals import BadBookmark
 from kai_erp.simulator.selections import Selection
 
-_FORWARD = frozenset({Direction.FIRST, Direction.NEXT})
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -40,7 +38,7 @@ def cut(selection: Selection, request: LoadRequest) -> Page:
     low, high = _range(selection, request.direction, bookmark)
     cap = request.cap or high - low
     more = high - low > cap
-    if request.direction in _FORWARD:
+    if request.forward:
         rows = selection.rows[low : min(low + cap, high)]
     else:
         rows = selection.rows[max(high - cap, low) : high][::-1]

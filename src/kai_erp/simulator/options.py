@@ -2,29 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
 
 UnauthorizedBody = Literal["json", "text", "empty"]
+Language = Literal["en", "de"]
+Status = Annotated[int, Field(ge=200, le=599)]
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatorOptions:
-    """A tenant, its credentials (all made up) and one switch for each uncertain behaviour."""
+class Switches:
+    """How a server behaves: one switch for each uncertain point; all can be turned while it runs."""
 
-    tenant: str = "DEMO_TRN"
-    suite: str = "CSI"
-    configurations: tuple[str, ...] = ("DEMO_TRN_MAIN",)
-    client_id: str = "DEMO_TRN~not-a-real-client"
-    client_secret: str = field(default="not-a-real-secret", repr=False)
-    saak: str = "DEMO_TRN#not-a-real-account"
-    sask: str = field(default="not-a-real-key", repr=False)
-    username: str = "demo"
-    password: str = field(default="not-a-real-password", repr=False)
-
-    token_seconds: float = 7200
-    default_cap: int = 200
-    max_cap: int | None = None
-    latency_ms: float = 0.0
+    default_cap: PositiveInt = 200
+    max_cap: PositiveInt | None = None
+    latency_ms: Annotated[float, Field(ge=0, le=600_000)] = 0.0
 
     accept_basic: bool = True
     """Whether the token endpoint takes client credentials in the Authorization header."""
@@ -34,13 +27,13 @@ class SimulatorOptions:
     """Whether it grants tokens without a service account."""
     unauthorized_body: UnauthorizedBody = "json"
     """What a 401 of the gateway carries."""
-    bad_configuration_status: int = 401
+    bad_configuration_status: Status = 401
     """The status for a missing or unknown X-Infor-MongooseConfig; 200 answers with Success false."""
-    bad_direct_token_status: int = 401
+    bad_direct_token_status: Status = 401
     """The status for a bad direct token; 200 answers with Success false."""
-    unknown_ido_status: int = 200
+    unknown_ido_status: Status = 200
     """The status for an unknown IDO."""
-    malformed_bookmark_status: int = 200
+    malformed_bookmark_status: Status = 200
     """The status for a bookmark that does not parse; 200 answers with Success false."""
 
     case_strict_names: bool = False
@@ -55,12 +48,32 @@ class SimulatorOptions:
     filter_derived: bool = False
     """Whether derived properties may be filtered and sorted; unbound ones never may."""
     info_success_false: bool = False
-    big_page_limit: int | None = None
+    language: Language = "en"
+    """The language of the texts that refuse a load."""
+    direct_token_serial: bool = False
+    """Whether two requests at once with one direct token end its session: the later one is refused."""
+    big_page_limit: PositiveInt | None = None
     """Pages above this many rows time out at the gateway: 504."""
-    max_query_bytes: int | None = None
+    max_query_bytes: PositiveInt | None = None
     """Longer query strings are not found: 404 with an HTML body."""
     drop_properties: Mapping[str, frozenset[str] | set[str]] = field(default_factory=dict)
     """Properties that this tenant lacks, by IDO."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions(Switches):
+    """A tenant, its credentials (all made up) and its switches."""
+
+    tenant: str = "DEMO_TRN"
+    suite: str = "CSI"
+    configurations: tuple[str, ...] = ("DEMO_TRN_MAIN",)
+    client_id: str = "DEMO_TRN~not-a-real-client"
+    client_secret: str = field(default="not-a-real-secret", repr=False)
+    saak: str = "DEMO_TRN#not-a-real-account"
+    sask: str = field(default="not-a-real-key", repr=False)
+    username: str = "demo"
+    password: str = field(default="not-a-real-password", repr=False)
+    token_seconds: float = 7200
 
 
 def ionapi_document(base_url: str, options: SimulatorOptions) -> dict[str, str]:

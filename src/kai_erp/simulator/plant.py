@@ -9,10 +9,15 @@ from kai_erp.simulator.collection import Collection
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """One site's data by canonical IDO name, and the wall clock of its ERP server."""
+    """One site's data by canonical IDO name, and the wall clock of its ERP server.
+
+    `scale` and `seed` tell what it was built from; a plant made by hand has none.
+    """
 
     collections: Mapping[str, Collection]
     now: datetime
+    scale: str | None = None
+    seed: int | None = None
 
     def rows(self, ido: str) -> list[dict[str, str | None]]:
         """Return all rows of a collection with all properties, as on the wire, in natural key order."""

@@ -1,36 +1,53 @@
-"""What the server says when it refuses a load: HTTP 200 with a message."""
+"""What the server says when it refuses a load: HTTP 200 with a message, in the user's language."""
+
+from kai_erp.simulator.options import Language
 
 
 class Refusal(Exception):
-    """A load is refused; the text is the `Message` of the answer."""
+    """A load is refused; the text is the `Message` of the answer, `german` its translation where there is one."""
+
+    def __init__(self, message: str, german: str | None = None) -> None:
+        super().__init__(message)
+        self.german = german
+
+    def message(self, language: Language) -> str:
+        """Return the text in a language."""
+        return self.german if language == "de" and self.german else str(self)
 
 
 class UnknownIdo(Refusal):
     """The server knows no IDO of that name."""
 
     def __init__(self, ido: str) -> None:
-        super().__init__(f"{ido} IDO not found.")
+        super().__init__(f"{ido} IDO not found.", f"Das IDO {ido} wurde nicht gefunden.")
 
 
 class ReadDenied(Refusal):
     """The user may not read the IDO."""
 
     def __init__(self, ido: str) -> None:
-        super().__init__(f"User requires [Read] privilege for {ido}")
+        super().__init__(
+            f"User requires [Read] privilege for {ido}", f"Benutzer benötigt die Berechtigung [Lesen] für {ido}"
+        )
 
 
 class IllegalFilter(Refusal):
     """The filter is not a plain predicate, or does not parse."""
 
     def __init__(self) -> None:
-        super().__init__("Error processing LoadCollection request: IllegalFilterException")
+        super().__init__(
+            "Error processing LoadCollection request: IllegalFilterException",
+            "Fehler beim Verarbeiten der Anforderung LoadCollection: Der Filter ist unzulässig.",
+        )
 
 
 class PropertyNotFound(Refusal):
     """The IDO has no property of that name."""
 
     def __init__(self, name: str, ido: str) -> None:
-        super().__init__(f"Property {name} not found on {ido} IDO.")
+        super().__init__(
+            f"Property {name} not found on {ido} IDO.", f"Eigenschaft {name} wurde im IDO {ido} nicht gefunden."
+        )
 
 
 class NoColumn(Refusal):
@@ -60,3 +77,10 @@ class BadBookmark(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Error processing LoadCollection request: the bookmark is not valid.")
+
+
+class SessionDeleted(Refusal):
+    """The session of a direct token ended while the token was in use."""
+
+    def __init__(self) -> None:
+        super().__init__("The session was deleted.", "Die Sitzung wurde gelöscht.")

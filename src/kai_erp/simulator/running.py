@@ -50,11 +50,12 @@ class RunningSimulator:
         return ionapi_document(self.base_url, self.state.options)
 
     def close(self) -> None:
-        """Stop listening; connections that are still open are cut."""
+        """Stop listening, cut connections that are still open, and put rows back that faults moved."""
         self._server.should_exit = True
         self._thread.join(_POLITE)
         self._server.force_exit = True
         self._thread.join(_STARTED_WITHIN)
+        self.state.faults.movements.restore()
 
 
 @contextmanager

@@ -97,6 +97,11 @@ class Selections:
                 self._kept[key] = selection
         return selection
 
+    def forget(self) -> None:
+        """Forget what was kept, since what a filter may name has changed."""
+        with self._lock:
+            self._kept.clear()
+
     @staticmethod
     def _key(scope: Scope, question: Question) -> tuple[str, int, int, Question]:
         return scope.collection.name, id(scope.collection), scope.collection.version, question

@@ -4,19 +4,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-import orjson
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from kai_erp.simulator.answers import html, json, page_of_iis, refused
+from kai_erp.simulator.control import control_routes
 from kai_erp.simulator.deliveries import spoil
-from kai_erp.simulator.faults import Answer, Delay
+from kai_erp.simulator.faults import Answer, Delay, Move
 from kai_erp.simulator.load_requests import read_query
+from kai_erp.simulator.moving import serve_moving
 from kai_erp.simulator.options import SimulatorOptions, ionapi_document
 from kai_erp.simulator.plant import Plant
-from kai_erp.simulator.refusals import BadBookmark, Refusal, UnknownIdo
+from kai_erp.simulator.refusals import BadBookmark, Refusal, SessionDeleted, UnknownIdo
 from kai_erp.simulator.service import describe_ido, prepare_load
 from kai_erp.simulator.state import RecordedRequest, SimulatorState, make_state
 from kai_erp.simulator.tokens import GrantRefused
@@ -24,7 +25,6 @@ from kai_erp.simulator.tokens import GrantRefused
 __all__ = ["SimulatorOptions", "create_simulator", "ionapi_document"]
 
 SERVICE = "/IDORequestService"
-_HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h2>{0}</h2></body></html>"
 
 Answering = Callable[[Request, RecordedRequest], Awaitable[Response]]
 
@@ -41,34 +41,12 @@ def create_simulator(plants: Plant | Mapping[str, Plant], options: SimulatorOpti
             Route(f"/{options.tenant}/as/revoke_token.oauth2", oauth.revoke, methods=["POST"]),
             *direct.routes(SERVICE),
             *gateway.routes(f"/{options.tenant}/{options.suite}{SERVICE}"),
+            *control_routes(state),
         ],
-        exception_handlers={404: _page_of_iis, 405: _page_of_iis},
+        exception_handlers={404: page_of_iis, 405: page_of_iis},
     )
     app.state.simulator = state
     return app
-
-
-def _page_of_iis(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return _html(status)
-
-
-def _html(status: int) -> Response:
-    titles = {
-        404: "404 - File or directory not found.",
-        405: "405 - HTTP verb not allowed.",
-        504: "504 Gateway Time-out",
-    }
-    return Response(_HTML.format(titles.get(status, str(status))), status, media_type="text/html")
-
-
-def _json(answer: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(answer), status, media_type="application/json")
-
-
-def _refused(message: str, status: int = 200) -> Response:
-    answer = {"Items": None, "Bookmark": None, "MoreRowsExist": False, "Success": False, "Message": message}
-    return _json(answer, status)
 
 
 class TokenEndpoints:
@@ -86,9 +64,9 @@ class TokenEndpoints:
             await asyncio.sleep(action.seconds)
         form = read_query(await request.body(), plus_is_blank=True)
         try:
-            response = _json(state.tokens.grant(form, request.headers.get("authorization", "")))
+            response = json(state.tokens.grant(form, request.headers.get("authorization", "")))
         except GrantRefused as refusal:
-            response = _json({"error": refusal.error, "error_description": refusal.description}, refusal.status)
+            response = json({"error": refusal.error, "error_description": refusal.description}, refusal.status)
         return spoil(response, action, None)
 
     async def revoke(self, request: Request) -> Response:
@@ -135,31 +113,43 @@ class IdoEndpoints:
             time.monotonic(),
         )
         state.record(record)
-        response = await self._faulted(request, record, answer)
+        response = await self._in_session(request, record, answer)
         record.ended, record.status = time.monotonic(), response.status_code
         return response
+
+    async def _in_session(self, request: Request, record: RecordedRequest, answer: Answering) -> Response:
+        """Answer a request that brings a direct token, where such a token bears one request at a time."""
+        options = self._state.options
+        if self._through_gateway or not options.direct_token_serial or record.collection is None:
+            return await self._faulted(request, record, answer)
+        try:
+            with self._state.tokens.session(request.headers.get("authorization", "")):
+                return await self._faulted(request, record, answer)
+        except SessionDeleted as refusal:
+            return refused(refusal.message(options.language))
 
     async def _faulted(self, request: Request, record: RecordedRequest, answer: Answering) -> Response:
         state, bookmark = self._state, record.params.get("bookmark", "")
         if state.options.max_query_bytes is not None and record.query_bytes > state.options.max_query_bytes:
-            return _html(404)
+            return html(404)
         if state.options.latency_ms:
             await asyncio.sleep(state.options.latency_ms / 1000)
         collection = record.collection or ""
-        action = state.faults.match(collection, state.page_of(collection, bookmark))
+        page = state.page_of(collection, bookmark) if "/ido/load/" in record.path else None
+        action = record.fault = state.faults.match(collection, page)
         if isinstance(action, Delay):
             await asyncio.sleep(action.seconds)
         response = Response() if isinstance(action, Answer) else await answer(request, record)
         return spoil(response, action, bookmark)
 
     async def _configurations(self, _: Request, __: RecordedRequest) -> Response:
-        return _json({"Message": None, "Success": True, "Configurations": list(self._state.plants)})
+        return json({"Message": None, "Success": True, "Configurations": list(self._state.plants)})
 
     async def _log_on(self, request: Request, _: RecordedRequest) -> Response:
         given = {name: request.headers.get(name, "") for name in ("username", "password")} | request.path_params
         token = self._state.tokens.log_on(given["configuration"], given["username"], given["password"])
         message = None if token else "InvalidCredentials: the user could not be logged on."
-        return _json({"Message": message, "Success": token is not None, "Token": token})
+        return json({"Message": message, "Success": token is not None, "Token": token})
 
     async def _load(self, request: Request, record: RecordedRequest) -> Response:
         state = self._state
@@ -168,24 +158,29 @@ class IdoEndpoints:
             return plant
         try:
             return await self._page(plant, request.path_params["ido"], record)
-        except BadBookmark as refusal:
-            return _refused(str(refusal), state.options.malformed_bookmark_status)
-        except UnknownIdo as refusal:
-            return _refused(str(refusal), state.options.unknown_ido_status)
         except Refusal as refusal:
-            return _refused(str(refusal))
+            return refused(refusal.message(state.options.language), self._status(refusal))
+
+    def _status(self, refusal: Refusal) -> int:
+        if isinstance(refusal, BadBookmark):
+            return self._state.options.malformed_bookmark_status
+        return self._state.options.unknown_ido_status if isinstance(refusal, UnknownIdo) else 200
 
     async def _page(self, plant: Plant, ido: str, record: RecordedRequest) -> Response:
         state = self._state
         load = prepare_load(state, plant, ido, record.params)
-        limit = state.options.big_page_limit
-        heavy = load.heavy
-        page = await asyncio.to_thread(load.page) if heavy else load.page()
+        limit, heavy = state.options.big_page_limit, load.heavy
+        if isinstance(record.fault, Move):
+            page, body = serve_moving(load, record.fault, state.faults.movements)
+        else:
+            page = await asyncio.to_thread(load.page) if heavy else load.page()
+            body = b""
         if limit is not None and (load.request.cap > limit or len(page.rows) > limit):
-            return _html(504)
+            return html(504)
         if page.bookmark:
             state.turn_page(record.collection or "", record.params.get("bookmark", ""), page.bookmark)
-        body = await asyncio.to_thread(load.write, page) if heavy else load.write(page)
+        if not body:
+            body = await asyncio.to_thread(load.write, page) if heavy else load.write(page)
         return Response(body, media_type="application/json")
 
     async def _info(self, request: Request, _: RecordedRequest) -> Response:
@@ -193,16 +188,16 @@ class IdoEndpoints:
         if isinstance(plant, Response):
             return plant
         try:
-            return _json(describe_ido(self._state, plant, request.path_params["ido"]))
+            return json(describe_ido(self._state, plant, request.path_params["ido"]))
         except UnknownIdo as refusal:
             answer = {
-                "Message": str(refusal),
+                "Message": refusal.message(self._state.options.language),
                 "Success": False,
                 "Keys": [],
                 "Properties": [],
                 "SubCollections": [],
             }
-            return _json(answer, self._state.options.unknown_ido_status)
+            return json(answer, self._state.options.unknown_ido_status)
 
     def _plant(self, request: Request) -> Plant | Response:
         """Return the plant that the request may read, or the refusal of its credentials."""
@@ -214,19 +209,19 @@ class IdoEndpoints:
         plant = self._state.plants.get(request.headers.get("x-infor-mongooseconfig", ""))
         if plant is None:
             message = "invalidcredentials: error authenticating user"
-            return _refused(message, self._state.options.bad_configuration_status)
+            return refused(message, self._state.options.bad_configuration_status)
         return plant
 
     def _direct_plant(self, authorization: str) -> Plant | Response:
         configuration = self._state.tokens.configuration_of(authorization)
         if configuration is None:
-            return _refused("Invalid token", self._state.options.bad_direct_token_status)
+            return refused("Invalid token", self._state.options.bad_direct_token_status)
         return self._state.plants[configuration]
 
     def _unauthorized(self) -> Response:
         kind = self._state.options.unauthorized_body
         if kind == "json":
-            return _json({"error": "invalid_token", "error_description": "The access token is not valid."}, 401)
+            return json({"error": "invalid_token", "error_description": "The access token is not valid."}, 401)
         return PlainTextResponse("Unauthorized" if kind == "text" else "", 401)
 
 

@@ -1,9 +1,10 @@
 """The state of a running simulator: what tests look at and turn."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from kai_erp.simulator.faults import Faults
+from kai_erp.simulator.faults import Action, Faults
 from kai_erp.simulator.options import SimulatorOptions
 from kai_erp.simulator.plant import Plant
 from kai_erp.simulator.selections import Selections
@@ -14,7 +15,10 @@ _KEPT = 50_000
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """One request to the IDO service; times are monotonic seconds, `ended` and `status` are 0 until then."""
+    """One request to the IDO service; times are monotonic seconds, `ended` and `status` are 0 until then.
+
+    `fault` is the action that a rule took on it.
+    """
 
     method: str
     path: str
@@ -25,6 +29,7 @@ class RecordedRequest:
     started: float
     ended: float = 0.0
     status: int = 0
+    fault: Action | None = None
 
 
 @dataclass(slots=True)
@@ -40,6 +45,8 @@ class SimulatorState:
     token_requests: int = 0
     denied: set[str] = field(default_factory=set)
     pages: dict[tuple[str, str], int] = field(default_factory=dict)
+    forgotten: int = 0
+    born: float = field(default_factory=time.monotonic)
 
     def deny(self, ido: str) -> None:
         """Take the right to read a collection away."""
@@ -49,15 +56,28 @@ class SimulatorState:
         """Give the right to read a collection back."""
         self.denied.discard(ido.lower())
 
-    def revoke_tokens(self) -> None:
-        """End every token that was issued."""
-        self.tokens.revoke_all()
+    def revoke_tokens(self) -> int:
+        """End every token that was issued and return how many there were."""
+        return self.tokens.revoke_all()
+
+    def turn(self, switches: Mapping[str, object]) -> None:
+        """Turn switches of the options while requests go on."""
+        self.options = replace(self.options, **switches)  # type: ignore[arg-type]  # the caller read them by type
+        self.tokens.options = self.options
+        self.selections.quotes_anywhere = self.options.double_quote_anywhere
+        self.selections.forget()
 
     def record(self, request: RecordedRequest) -> None:
         """Keep a request; of a very long past only the last part is kept."""
         if len(self.requests) >= _KEPT:
             del self.requests[: _KEPT // 2]
+            self.forgotten += _KEPT // 2
         self.requests.append(request)
+
+    def forget_requests(self) -> None:
+        """Forget what was recorded; the next request is the first."""
+        self.requests.clear()
+        self.forgotten = self.token_requests = 0
 
     def turn_page(self, collection: str, before: str, bookmark: str) -> None:
         """Note that `bookmark` leads to the page after the one that `before` led to."""

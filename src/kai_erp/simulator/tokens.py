@@ -4,10 +4,12 @@ import base64
 import binascii
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kai_erp.simulator.options import SimulatorOptions
+from kai_erp.simulator.refusals import SessionDeleted
 
 _BEARER = "bearer "
 
@@ -27,6 +29,8 @@ class Tokens:
     options: SimulatorOptions
     _bearers: dict[str, float] = field(default_factory=dict, repr=False)
     _direct: dict[str, str] = field(default_factory=dict, repr=False)
+    _busy: set[str] = field(default_factory=set, repr=False)
+    _ended: set[str] = field(default_factory=set, repr=False)
 
     def grant(self, form: Mapping[str, str], authorization: str) -> dict[str, str | int | float]:
         """Return the answer of the token endpoint, or raise GrantRefused."""
@@ -60,10 +64,12 @@ class Tokens:
         """End one bearer token."""
         self._bearers.pop(token, None)
 
-    def revoke_all(self) -> None:
-        """End every token."""
+    def revoke_all(self) -> int:
+        """End every token and return how many there were."""
+        count = len(self._bearers) + len(self._direct)
         self._bearers.clear()
         self._direct.clear()
+        return count
 
     def log_on(self, configuration: str, username: str, password: str) -> str | None:
         """Return a direct token for a configuration, or None when the user is not let in."""
@@ -77,6 +83,22 @@ class Tokens:
     def configuration_of(self, token: str) -> str | None:
         """Return the configuration that a direct token was issued for, None when it is not valid."""
         return self._direct.get(token.strip())
+
+    @contextmanager
+    def session(self, token: str) -> Iterator[None]:
+        """Use a direct token alone, or raise SessionDeleted: then it ends, with the request that has it."""
+        token = token.strip()
+        if token in self._busy:
+            self._ended.add(token)
+            raise SessionDeleted
+        self._busy.add(token)
+        try:
+            yield
+        finally:
+            self._busy.discard(token)
+            if token in self._ended:
+                self._ended.discard(token)
+                self._direct.pop(token, None)
 
 
 def _read_basic(authorization: str) -> tuple[str, str] | None:

@@ -8,13 +8,14 @@ from kai_erp.core.ido.faults import fault_error, is_session_fault
 from kai_erp.core.ido.filters import render, split_keys
 from kai_erp.core.ido.info import decode_property_names
 from kai_erp.core.ido.paging import next_request
-from kai_erp.core.ido.requests import QUERY_LIMIT, LoadRequest, info_path, path, query_string
+from kai_erp.core.ido.requests import QUERY_LIMIT, SMALLEST_PAGE, LoadRequest, info_path, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
 from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, instants, trimmed, typed
 
 __all__ = [
     "NO_DATE_FROM",
     "QUERY_LIMIT",
+    "SMALLEST_PAGE",
     "LoadRequest",
     "Page",
     "Typed",

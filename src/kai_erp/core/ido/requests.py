@@ -12,6 +12,8 @@ from urllib.parse import quote
 from kai_erp.errors import QueryTooLong
 
 QUERY_LIMIT = 2_000
+SMALLEST_PAGE = 25
+"""Rows that a server must manage in time: a page is not made smaller than this."""
 
 
 @dataclass(frozen=True, slots=True)

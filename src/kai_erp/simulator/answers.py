@@ -1,0 +1,34 @@
+"""The bodies in which the simulator answers: JSON, the refusal of a load, pages of IIS."""
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+_HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h2>{0}</h2></body></html>"
+_TITLES = {
+    404: "404 - File or directory not found.",
+    405: "405 - HTTP verb not allowed.",
+    504: "504 Gateway Time-out",
+}
+
+
+def html(status: int) -> Response:
+    """Return the page of a web server for a status."""
+    return Response(_HTML.format(_TITLES.get(status, str(status))), status, media_type="text/html")
+
+
+def page_of_iis(_: Request, error: Exception) -> Response:
+    """Answer what no route answers."""
+    return html(error.status_code if isinstance(error, HTTPException) else 500)
+
+
+def json(answer: object, status: int = 200) -> Response:
+    """Return an answer as JSON."""
+    return Response(orjson.dumps(answer), status, media_type="application/json")
+
+
+def refused(message: str, status: int = 200) -> Response:
+    """Return the refusal of a load."""
+    answer = {"Items": None, "Bookmark": None, "MoreRowsExist": False, "Success": False, "Message": message}
+    return json(answer, status)

@@ -8,6 +8,7 @@ from statistics import median
 
 import pytest
 
+from kai_erp.cli.main import cli
 from kai_erp.config import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +84,9 @@ def test_what_the_readme_tells_people_to_type_exists() -> None:
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", readme, re.MULTILINE)) <= targets
     verbs = set(re.findall(r"(?:/|`)kai-erp ([a-z]+)\b", readme))
     assert verbs
-    assert verbs <= {"schedule", "serve", "connectors", "simulate"}
+    assert verbs <= {
+        command.name or getattr(command.callback, "__name__", "") for command in cli.registered_commands
+    }
 
 
 def test_every_decision_is_listed_and_says_what_was_rejected() -> None:

@@ -134,9 +134,9 @@ def test_a_blank_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_env_file_is_read_and_the_environment_goes_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("PORT=9001\nSL10_CONFIG_NAME=Köln\nHOST=\nUNKNOWN=1\n", encoding="utf-8")
+    (tmp_path / ".env").write_text("PORT=9001\nSL10_USERNAME=Jörg\nHOST=\nUNKNOWN=1\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert (load_settings().port, load_settings().sl10_config_name) == (9001, "Köln")
+    assert (load_settings().port, load_settings().sl10_username) == (9001, "Jörg")
     assert load_settings().host == "127.0.0.1"
     monkeypatch.setenv("PORT", "9002")
     assert load_settings().port == 9002

@@ -38,6 +38,7 @@ DEFAULT_LIMIT = 500
 LARGEST_LIMIT = 10_000
 _CONNECT_SECONDS = 10.0
 _READY_SECONDS = 30.0
+_SHARE_FOR_OPTIONAL = 0.4  # of a question's time; a fallback may take as long again
 
 
 def utc_now() -> datetime:
@@ -104,8 +105,8 @@ class App:
         return self._page(snapshot, name, slice(row, row + asked.limit), started)
 
     async def check_ready(self) -> None:
-        """Return when the ERP lets us in and answers a small read, or did within 30 s; raise otherwise."""
-        await self._configured().check_ready()
+        """Return when the ERP lets us in and answers a small read; raise otherwise. Both are kept 30 s."""
+        await self._configured().check_ready(self.settings.sl10_request_timeout_seconds)
 
     async def preflight(self) -> list[ConnectorCheck]:
         """Return how each connector stands with the tenant. Raises UpstreamAuth when it does not let us in."""
@@ -175,22 +176,25 @@ class Tenant:
         self._checked_until = float("-inf")
         self._unready: UpstreamError | None = None
 
-    async def check_ready(self) -> None:
-        """Return when a token and one cheap read succeed, raise what failed; both are kept 30 s.
+    async def check_ready(self, seconds: float) -> None:
+        """Return when a token and one cheap read succeed in time, raise what failed; both are kept 30 s.
 
         So probes cannot load the ERP, however many there are.
         """
         async with self._checking:
             if self._clock() >= self._checked_until:
-                self._unready = await self._check()
+                self._unready = await self._check(seconds)
                 self._checked_until = self._clock() + _READY_SECONDS
         if self._unready is not None:
             raise self._unready.with_traceback(None)
 
-    async def _check(self) -> UpstreamError | None:
+    async def _check(self, seconds: float) -> UpstreamError | None:
         request = ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1)
         try:
-            await self.client.page(request)
+            async with asyncio.timeout(seconds):
+                await self.client.page(request)
+        except TimeoutError:
+            return UpstreamUnavailable(f"The ERP did not answer one small read within {seconds:g} s")
         except UpstreamError as failure:
             return failure
         return None
@@ -230,7 +234,13 @@ async def _open_tenant(stack: AsyncExitStack, settings: Settings, clock: Clock, 
     client = IdoClient(http, endpoint, tokens, budget, now)
     sources = Sources(
         router=QueryRouter(preferred_max=settings.rest_preferred_max, hard_max=settings.rest_hard_max),
-        collections=RestEngine(client, page_size=settings.sl10_page_size, clock=clock, now=now),
+        collections=RestEngine(
+            client,
+            page_size=settings.sl10_page_size,
+            clock=clock,
+            now=now,
+            patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
+        ),
         staging=stack.enter_context(StagingDatabase()),
         volumes=SeenVolumes(clock),
         values=SeenValues(),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -29,6 +29,8 @@ def is_loopback(host: str | None) -> bool:
 def check_upstream_url(url: str) -> str:
     """Return an upstream's address; raise ValueError unless it is https, or http to this machine."""
     parts = urlsplit(url)
+    if not url.isascii() or not _has_good_port(parts):
+        raise ValueError("an address in ASCII, its port, if any, a number up to 65535")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("an address that begins with https://")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -36,6 +38,13 @@ def check_upstream_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an address without user, password, query or fragment")
     return url.rstrip("/")
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _zone(name: str) -> str:
@@ -66,12 +75,12 @@ class Settings(BaseSettings):
 
     # the ERP
     sl10_ionapi_file: Path | None = None
-    sl10_config_name: str | None = Field(None, pattern=r"^[\w.\- ]{1,128}$")
+    sl10_config_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_.\- ]{1,128}$")
     sl10_base_url: UpstreamUrl | None = None
     sl10_username: str | None = None
     sl10_password: SecretStr | None = None
     sl10_timezone: Zone | None = None
-    sl10_suite: str = Field("CSI", pattern=r"^[\w.\-]{1,64}$")
+    sl10_suite: str = Field("CSI", pattern=r"^[A-Za-z0-9_.\-]{1,64}$")
     sl10_request_timeout_seconds: float = Field(30, gt=0, le=600)
     sl10_query_timeout_seconds: float = Field(60, gt=0, le=3600)
     sl10_max_concurrency: int = Field(6, ge=1, le=64)
@@ -163,6 +172,8 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         return Settings(**dict(overrides or {}))
     except ValidationError as failure:
         raise InvalidSetting(_one_line(failure)) from None
+    except (OSError, UnicodeDecodeError) as failure:
+        raise InvalidSetting(f".env cannot be read: {failure}", suggestion="Save it as UTF-8 text.") from None
 
 
 def keys_file(settings: Settings) -> Path:

@@ -16,7 +16,7 @@ class IonapiFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    tenant: str = Field(alias="ti", pattern=r"^[\w.\-]+$")
+    tenant: str = Field(alias="ti", pattern=r"^[A-Za-z0-9_.\-]+$")
     gateway: str = Field(alias="iu")
     authorisation: str = Field(alias="pu")
     token_path: str = Field(alias="ot")

@@ -5,13 +5,32 @@ from __future__ import annotations
 import logging
 import sys
 
+import stamina
 import structlog
+from stamina.instrumentation import RetryDetails
+from structlog.typing import EventDict
 
 from kai_erp.config import Settings
 
+log = structlog.get_logger(__name__)
 
-def configure_logs(settings: Settings) -> None:
-    """Send log lines to stderr from LOG_LEVEL on, as LOG_FORMAT says."""
+
+def _printable(_: object, __: str, event: EventDict) -> EventDict:
+    """Escape what a terminal would act on: paths and messages come from elsewhere."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def configure_logs(settings: Settings, *, quiet: bool = False) -> None:
+    """Send log lines to stderr from LOG_LEVEL on, as LOG_FORMAT says; each retry is one line.
+
+    A `quiet` program shows warnings only, unless LOG_LEVEL asks for more than usual.
+    """
+    level = "WARNING" if quiet and settings.log_level == "INFO" else settings.log_level
+    stamina.instrumentation.set_on_retry_hooks([_tell_retry])
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
@@ -25,9 +44,14 @@ def configure_logs(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _printable,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _tell_retry(details: RetryDetails) -> None:
+    log.info("trying again", after=f"{details.wait_for:.1f} s", because=str(details.caused_by))

@@ -33,7 +33,7 @@ class Snapshot:
 
 
 class SnapshotStore:
-    """Keeps answers for a while, in so much memory; the oldest go first.
+    """Keeps answers for a while, in so much memory; the oldest go first, the newest is kept whatever its size.
 
     Args:
         clock: growing seconds.
@@ -74,7 +74,8 @@ class SnapshotStore:
         while self._kept:
             name, (at, snapshot) = next(iter(self._kept.items()))
             lapsed = self._clock() - at > self._ttl
-            if not lapsed and self._taken <= self._room:
+            fits = self._taken <= self._room or len(self._kept) == 1
+            if not lapsed and fits:
                 return
             del self._kept[name]
             self._taken -= snapshot.result.records.nbytes

@@ -147,7 +147,7 @@ async def test_a_cursor_with_other_filters_is_refused(client: Client, name: str,
     assert body["errors"][0]["parameter"] == name
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "nonsense.5", ".", ".5", "5", "ü.1", "a" * 200])
+@pytest.mark.parametrize("cursor", ["", "nonsense", "nonsense.5", ".", ".5", "5", "ü.1", "a" * 201])
 async def test_a_malformed_cursor_has_lapsed(idle: Client, cursor: str) -> None:
     problem(await idle.get(SCHEDULE, params={"cursor": cursor}), 410, "cursor_expired")
 
@@ -196,8 +196,6 @@ WRONG: Sequence[tuple[str, str, str]] = [
     ("freshness=now", "freshness", "'realtime', 'near_realtime' or 'batch_ok'"),
     ("include_completed=", "include_completed", "boolean"),
     ("include_completed=perhaps", "include_completed", "boolean"),
-    ("cursor=", "cursor", "at least 1 character"),
-    (f"cursor={'c' * 201}", "cursor", "at most 200 characters"),
     (f"work_center={'W' * 201}", "work_center", "at most 200 characters"),
     (f"job={'%20' * 201}", "job", "at most 200 characters"),
     ("job=a%00b", "job", "control characters"),

@@ -278,12 +278,16 @@ async def test_twenty_waiters_for_a_refused_renewal_cause_one_request_and_all_ge
     assert len(answers.asked) == 1
 
 
-async def test_a_renewal_after_a_failed_one_is_tried_anew() -> None:
+async def test_refused_credentials_are_tried_anew_after_half_a_minute_only() -> None:
     answers = Answers(oauth("invalid_grant"), good())
     async with client_of(answers) as http:
-        manager = TokenManager(ion(http), Clock())
-        with pytest.raises(UpstreamAuth):
-            await manager.authorization()
+        clock = Clock()
+        manager = TokenManager(ion(http), clock)
+        for _ in range(3):
+            with pytest.raises(UpstreamAuth):
+                await manager.authorization()
+        assert len(answers.asked) == 1
+        clock.seconds += 31
         assert await manager.authorization() == "Bearer t1"
 
 

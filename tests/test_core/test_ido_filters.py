@@ -175,7 +175,7 @@ def test_another_comparison_with_a_double_quote_is_left_to_the_join(operator: Op
         (Like("Item", "FB*", wildcard=True), "Item LIKE 'FB%'"),
         (AnyKey("Job", ("a",)), "Job = 'a'"),
         (AnyKey("Job", ("a", "b")), "Job IN ('a','b')"),
-        (AnyKey("Job", ('a"', "b", "c")), "Job IN ('b','c') OR Job LIKE 'a_%'"),
+        (AnyKey("Job", ('a"', "b", "c")), "Job IN ('b','c') OR (Job LIKE 'a_' OR Job LIKE 'a_ %')"),
     ],
 )
 def test_an_expression_is_written_in_the_safe_part_of_the_grammar(expression: Expression, rendered: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import tzinfo
 
 from fastapi import Request
@@ -20,6 +21,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 MEDIA_TYPES = (JSON, JSONL, CSV, ARROW, PARQUET)
 _NOT_ACCEPTABLE = 406
+_QUALITY = re.compile(r"[01](\.[0-9]{0,3})?\Z")
 
 
 def envelope(answer: Answer, summary: type[BaseModel], zone: tzinfo) -> bytes:
@@ -61,7 +63,7 @@ def _ranges(accept: str) -> list[tuple[str, float]]:
     for part in accept.split(","):
         media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        ranges.append((media_range, float(quality) if quality.replace(".", "", 1).isdigit() else 0.0))
+        ranges.append((media_range, float(quality) if _QUALITY.match(quality) else 0.0))
     return ranges
 
 

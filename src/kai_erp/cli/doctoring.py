@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kai_erp.app import open_app
 from kai_erp.catalogue import CollectionEntry
+from kai_erp.cli.tables import printable
 from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
 from kai_erp.logs import configure_logs
@@ -35,7 +36,7 @@ def add_to(cli: typer.Typer) -> None:
 def doctor(demo: Annotated[bool, typer.Option("--demo", help="Check the built-in simulator.")] = False) -> None:
     """Check the tenant: settings, token, and each collection and property that the connectors need."""
     settings = load_settings()
-    configure_logs(settings)
+    configure_logs(settings, quiet=True)
     with demo_settings(settings) if demo else nullcontext(settings) as chosen:
         checks = asyncio.run(_checks(chosen, demo=demo))
     _print(chosen, checks)
@@ -51,8 +52,10 @@ async def _checks(settings: Settings, *, demo: bool) -> list[ConnectorCheck]:
 def _print(settings: Settings, checks: list[ConnectorCheck]) -> None:
     console = Console(highlight=False)
     way_in = settings.sl10_ionapi_file or settings.sl10_base_url
-    console.print(f"Tenant    {way_in}", soft_wrap=True)
-    console.print(f"Site      {settings.sl10_config_name}, whose clock is in {settings.sl10_timezone}")
+    console.print(f"Tenant    {way_in}", soft_wrap=True, markup=False)
+    console.print(
+        f"Site      {settings.sl10_config_name}, whose clock is in {settings.sl10_timezone}", markup=False
+    )
     console.print("Token     granted")
     console.print("Lake      not connected; this version asks over REST only\n")
     for check in checks:
@@ -74,7 +77,7 @@ def _table(check: ConnectorCheck) -> Table:
     for entry, found in check.collections:
         needed = "needed" if entry.required else "optional"
         state = Text(found.grant, _STYLES[found.grant])
-        table.add_row(entry.name, needed, state, f"{found.ms:.0f}", _remark(entry, found))
+        table.add_row(entry.name, needed, state, f"{found.ms:.0f}", Text(printable(_remark(entry, found))))
     return table
 
 

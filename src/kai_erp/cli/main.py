@@ -12,6 +12,7 @@ import typer
 
 from kai_erp import __version__
 from kai_erp.cli import catalogue, doctoring, questions, serving, simulating
+from kai_erp.cli.tables import printable
 from kai_erp.errors import ConfigurationError, InvalidParameter, KaiErpError
 
 FAILED, MISUSED = 1, 2
@@ -52,7 +53,7 @@ def main() -> None:
     try:
         cli()
     except KaiErpError as failure:
-        print(f"kai-erp: {failure}. {failure.suggestion}", file=sys.stderr)  # noqa: T201  # this is a terminal program
+        print(printable(f"kai-erp: {failure}. {failure.suggestion}"), file=sys.stderr)  # noqa: T201  # this is a terminal program
         sys.exit(MISUSED if isinstance(failure, ConfigurationError | InvalidParameter) else FAILED)
     except KeyboardInterrupt:
         sys.exit(130)

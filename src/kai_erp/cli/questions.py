@@ -18,7 +18,7 @@ from rich.console import Console
 from kai_erp import formats
 from kai_erp.api.answers import envelope
 from kai_erp.app import LARGEST_LIMIT, Answer, Asked, all_connectors, open_app
-from kai_erp.cli.tables import print_table
+from kai_erp.cli.tables import print_table, printable
 from kai_erp.config import Settings, load_settings
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.parameters import ConnectorQuery
@@ -113,7 +113,7 @@ def _query(connector: Connector, values: Mapping[str, object]) -> ConnectorQuery
 
 def _ask(connector: Connector, query: ConnectorQuery, manner: _Manner) -> None:
     settings = load_settings()
-    configure_logs(settings)
+    configure_logs(settings, quiet=True)
     with demo_settings(settings) if manner.demo else nullcontext(settings) as chosen:
         answer = asyncio.run(_answer(connector, query, manner, chosen))
         _print(connector, answer, manner.format, chosen)
@@ -164,6 +164,6 @@ def _tell_rest(answer: Answer) -> None:
     """Say on stderr what a reader of bare records would miss."""
     console = Console(stderr=True, highlight=False)
     for caution in answer.meta.warnings:
-        console.print(f"{caution.code}: {caution.message}", markup=False)
+        console.print(printable(f"{caution.code}: {caution.message}"), markup=False)
     if answer.meta.truncated:
         console.print(f"{answer.meta.record_count:,} of {answer.meta.total_count:,} records; --limit shows more")

@@ -28,7 +28,7 @@ def print_table(connector: BaseConnector[ConnectorQuery], answer: Answer, zone: 
         console.print(_table(connector, answer, zone))
     console.print(_summary(answer.summary))
     for caution in answer.meta.warnings:
-        console.print(Text(f"{caution.code}: {caution.message}", "yellow"))
+        console.print(Text(printable(f"{caution.code}: {caution.message}"), "yellow"))
     console.print(Text(_provenance(answer, zone), "dim"))
 
 
@@ -66,11 +66,11 @@ def _cell(value: object, zone: tzinfo) -> Text:
         case str() if value in _STYLES:
             return Text(_MARKS[value] + value.replace("_", " "), _STYLES[value])
         case _:
-            return Text(_printable(str(value)))
+            return Text(printable(str(value)))
 
 
-def _printable(text: str) -> str:
-    """Return a text of the ERP without characters that would move the cursor."""
+def printable(text: str) -> str:
+    """Return a text from elsewhere without characters that would move the cursor or change the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -193,16 +193,18 @@ class BaseConnector(ABC, Generic[Q]):
         freshness: Freshness,
         progress: Progress | None,
     ) -> dict[str, CollectionRead]:
+        filters, lake = self._unused_filters(query), sources.router.lake
         try:
             sources.router.select_source(self.estimate_volume(query, sources.volumes) or 0, freshness)
+        except TooManyRows as refusal:
+            raise TooManyRows(refusal.estimated, refusal.limit, filters, lake=lake) from None
+        try:
             return await sources.collections.parallel_fetch(
                 list(spec.collections), row_limit=sources.router.hard_max, progress=progress
             )
         except TooManyRows as stop:
             sources.volumes.remember((self.name, query), max(stop.estimated, stop.limit + 1))
-            raise TooManyRows(
-                stop.estimated, stop.limit, self._unused_filters(query), lake=sources.router.lake
-            ) from None
+            raise TooManyRows(stop.estimated, stop.limit, filters, lake=lake) from None
 
     def _unused_filters(self, query: Q) -> list[str]:
         given = query.model_dump(exclude_none=True)

@@ -100,7 +100,8 @@ def _job_is(text: str | None) -> Expression | None:
 def _work_center_is(text: str | None) -> Expression | None:
     if text is None:
         return None
-    return equals("Wc", text) if len(text) <= _WC_WIDTH else Nothing()
+    forms = tuple(dict.fromkeys((text, text.rjust(_WC_WIDTH))))
+    return AnyKey("Wc", forms) if len(text) <= _WC_WIDTH else Nothing()
 
 
 _NOT_CLOSED = AnyOf((Comparison("Complete", Operator.NE, 1), NullTest("Complete")))

@@ -24,6 +24,8 @@ from kai_erp.errors import Nonsense, UpstreamAuth, UpstreamUnavailable
 _HEADER_TEXT = re.compile(r"(?!\s)[^\x00-\x1f\x7f]*(?<!\s)\Z")
 _OAUTH_CODE = re.compile(r"[a-z_]{1,40}\Z")
 _AGAIN_SECONDS = 30.0
+_TOKEN_SECONDS = 30.0
+_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 _UNSAID_LIFE = 3600.0
 _SHORT_LIFE = 600.0
 _SAFETY = 300.0
@@ -86,7 +88,7 @@ class IonGrant:
             raise UpstreamAuth(f"The authorisation server refuses the credentials: {reason}")
         answer = _json(response)
         value, life = answer.get("access_token"), answer.get("expires_in", _UNSAID_LIFE)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not _TOKEN.match(value):
             raise Nonsense("The authorisation server", "no access_token")
         return Token(value, _seconds(life))
 
@@ -113,13 +115,15 @@ class DirectGrant:
             raise UpstreamAuth(f"The ERP refuses user and password: HTTP {response.status_code}")
         answer = _json(response)
         value = answer.get("Token")
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not _TOKEN.match(value):
             raise UpstreamAuth("The ERP gives no token for this user, password and configuration")
         return Token(value, None)
 
 
 class TokenManager:
     """The current token, for any number of callers at once.
+
+    Credentials that are refused are not tried again for half a minute: accounts are locked after a few attempts.
 
     Args:
         grant: how a token is obtained.
@@ -131,6 +135,8 @@ class TokenManager:
         self._grant, self._clock, self._refresh_seconds = grant, clock, refresh_seconds
         self._token: Token | None = None
         self._renew_at = self._dies_at = 0.0
+        self._refusal: UpstreamAuth | None = None
+        self._refused_until = float("-inf")
         self._renewal: asyncio.Task[Token] | None = None
 
     def __repr__(self) -> str:
@@ -182,7 +188,13 @@ class TokenManager:
 
     async def _obtain(self) -> Token:
         asked = self._clock()
-        token = await with_retries(self._grant.obtain)
+        if self._refusal is not None and asked < self._refused_until:
+            raise self._refusal.with_traceback(None)
+        try:
+            token = await with_retries(self._grant.obtain)
+        except UpstreamAuth as refusal:
+            self._refusal, self._refused_until = refusal, self._clock() + _AGAIN_SECONDS
+            raise
         self._token, self._renew_at = token, asked + self._good_for(token.life)
         self._dies_at = asked + (token.life or float("inf"))
         return token
@@ -203,7 +215,10 @@ async def _sent(
     http: httpx2.AsyncClient, request: httpx2.Request, auth: httpx2.BasicAuth | None = None
 ) -> httpx2.Response:
     try:
-        response = await http.send(request, auth=auth)
+        async with asyncio.timeout(_TOKEN_SECONDS):
+            response = await http.send(request, auth=auth)
+    except TimeoutError as failure:
+        raise UpstreamUnavailable(f"The token endpoint did not answer within {_TOKEN_SECONDS:g} s") from failure
     except httpx2.DecodingError as failure:
         raise Nonsense("The token endpoint", "a broken encoding") from failure
     except httpx2.TransportError as failure:

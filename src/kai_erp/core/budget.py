@@ -46,6 +46,10 @@ class RequestBudget:
         """Start no request for so long: the upstream has asked for a rest."""
         self._hold_until = max(self._hold_until, self._clock() + seconds)
 
+    def resting(self) -> float:
+        """Return for how many seconds more no request is started."""
+        return max(0.0, self._hold_until - self._clock())
+
     async def _enter(self, rank: int) -> None:
         if self._free > 0:
             self._free -= 1

@@ -85,8 +85,8 @@ def equals(name: str, value: Literal) -> Comparison:
 
 
 def all_of(*terms: Expression | None) -> Expression | None:
-    """Return the conjunction of the given terms; absent ones do not count."""
-    present = tuple(term for term in terms if term is not None)
+    """Return the conjunction of the given terms, flat; absent ones do not count."""
+    present = tuple(part for term in terms for part in terms_of(term))
     if any(isinstance(term, Nothing) for term in present):
         return Nothing()
     if len(present) <= 1:

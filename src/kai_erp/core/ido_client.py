@@ -135,6 +135,8 @@ class IdoClient:
             self._turns = asyncio.Lock()
 
     async def _once(self, question: _Question, authorization: str, decode: Callable[[bytes], T]) -> T:
+        if self._budget.resting() > LONGEST_WAIT:
+            raise Throttled("The gateway asked to be left alone", self._budget.resting())
         async with self._turn(), self._budget.slot(urgent=question.urgent):
             self._in_flight += 1
             try:
@@ -170,6 +172,7 @@ class IdoClient:
                 body = await response.aread()
             except httpx2.RemoteProtocolError as failure:
                 raise Nonsense(question.collection, "a body that is cut off") from failure
+        body = ido.without_secret(body, authorization)
         if response.status_code != HTTPStatus.OK:
             raise self._refusal(response, question, body)
         return body
@@ -185,7 +188,7 @@ class IdoClient:
                 return UpstreamAuth(f"The gateway refuses our app ({said})")
             case HTTPStatus.TOO_MANY_REQUESTS:
                 asked = self._retry_after(response)
-                self._budget.hold(min(asked if asked is not None else _UNSAID_REST, LONGEST_WAIT))
+                self._budget.hold(asked if asked is not None else _UNSAID_REST)
                 return Throttled(f"The gateway asks for fewer requests ({question.collection})", asked)
             case HTTPStatus.GATEWAY_TIMEOUT:
                 return _too_slow(question, f"The gateway gave up waiting ({said})")

@@ -50,6 +50,8 @@ class Reading:
     rules: ReadingRules
     pages: int = field(default=0, init=False)
     rows: int = field(default=0, init=False)
+    _record_cap: int = field(default=0, init=False)
+    _unlisted: bool = field(default=False, init=False)
     _tried_again: bool = field(default=False, init=False)
     _started: float = field(default=0.0, init=False)
     _as_of: datetime = field(init=False)
@@ -69,10 +71,19 @@ class Reading:
                 columns = await self._walk().read(keys)
             except (PageTimedOut, UpstreamFault) as failure:
                 await self._learn(failure, keyed=keys is not None)
-                if self._trait == before and not self._once_more(failure):
+                learnt = self._trait != before or (isinstance(failure, PageTimedOut) and self._smaller_now())
+                if not learnt and not self._once_more(failure):
                     raise
             else:
-                return self._read_of(keep_once(columns, self.spec.key))
+                if self.rows or not keys or not keys.keys or self._unlisted:
+                    return self._read_of(keep_once(columns, self.spec.key))
+                # A tenant was met that gives no rows when properties are listed; keys that exist have rows.
+                self._unlisted = True
+
+    def _smaller_now(self) -> bool:
+        """Tell whether a smaller page has been learnt, perhaps by another read of the same collection."""
+        known = self._trait.page_size
+        return known is not None and known < self._record_cap
 
     def _once_more(self, failure: UpstreamError) -> bool:
         """Tell whether to read again although nothing was learnt: once, after a fault that nothing explains."""
@@ -87,11 +98,13 @@ class Reading:
     def _walk(self) -> Walk:
         self.rows = 0
         trait = self._trait
+        self._record_cap = trait.page_size or self.rules.page_size
         first = ido.LoadRequest(
             collection=self.spec.name,
             properties=tuple(prop.wire for prop in self._properties(trait)),
             order_by=self.spec.key,
-            record_cap=trait.page_size or self.rules.page_size,
+            record_cap=self._record_cap,
+            unlisted=self._unlisted,
         )
         return Walk(self.source, first, all_of(*self._terms(trait)), self._count)
 
@@ -129,9 +142,10 @@ class Reading:
                 raise failure
 
     def _learn_page_size(self) -> None:
-        size = (self._trait.page_size or self.rules.page_size) // 2
-        if size >= ido.SMALLEST_PAGE // 2:
-            self.rules.traits.learn_page_size(self.spec.name, max(size, ido.SMALLEST_PAGE))
+        known = self._trait.page_size
+        size = max(self._record_cap // 2, ido.SMALLEST_PAGE)
+        if size < self._record_cap and (known is None or size < known):
+            self.rules.traits.learn_page_size(self.spec.name, size)
 
     def _learn_lacking(self, failure: UpstreamError, names: Sequence[str]) -> None:
         lacking = {name.casefold() for name in names}
@@ -173,7 +187,9 @@ class Reading:
         text = ido.render(term) if term is not None else None
         try:
             await self.source.page(ido.LoadRequest(self.spec.name, name, text, name, record_cap=1))
-        except UpstreamFault:
+        except UpstreamFault as failure:
+            if type(failure) not in {FilterRefused, UpstreamFault}:
+                raise
             return False
         return True
 

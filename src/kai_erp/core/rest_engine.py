@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pyarrow.compute as pc
 
+from kai_erp.core import ido
 from kai_erp.core.reading import Reading, ReadingRules
 from kai_erp.core.traits import Traits
 from kai_erp.core.types import (
@@ -24,7 +25,7 @@ from kai_erp.core.types import (
     RestQuerySpec,
 )
 from kai_erp.core.walking import KeyList, PageSource, text_table, ungrouped
-from kai_erp.errors import UpstreamDenied, UpstreamError
+from kai_erp.errors import UpstreamDenied, UpstreamError, UpstreamUnavailable
 
 __all__ = ["IDOSpec", "RestEngine", "RestQuerySpec"]
 
@@ -37,12 +38,15 @@ class RestEngine:
     Args:
         source: gives single pages.
         page_size: rows asked for per page; 0 asks for all at once.
+        patience: seconds after which an answer does without an optional collection.
         clock: growing seconds.
         now: the present moment.
     """
 
-    def __init__(self, source: PageSource, *, page_size: int, clock: Clock, now: Now) -> None:
-        self._source = source
+    def __init__(
+        self, source: PageSource, *, page_size: int, clock: Clock, now: Now, patience: float = 30.0
+    ) -> None:
+        self._source, self._patience = source, patience
         self._rules = ReadingRules(page_size, clock, now, Traits(clock))
 
     async def parallel_fetch(
@@ -66,18 +70,26 @@ class RestEngine:
 
     async def _read(self, spec: IDOSpec, reads: Reads, rules: ReadingRules) -> CollectionRead:
         keys = await _keys(spec.keys_from, reads)
-        try:
+        if spec.required:
             return await Reading(spec, self._source, rules).run(keys)
+        try:
+            return await self._within_patience(spec, keys, rules)
         except UpstreamError as failure:
-            if spec.required:
-                raise
             return await self._instead(spec, failure, rules)
+
+    async def _within_patience(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await Reading(spec, self._source, rules).run(keys)
+        except TimeoutError:
+            text = f"{spec.name} did not come within the {self._patience:g} s that an answer waits for it"
+            raise UpstreamUnavailable(text) from None
 
     async def _instead(self, spec: IDOSpec, failure: UpstreamError, rules: ReadingRules) -> CollectionRead:
         """Return what can be had in place of an optional collection: its fallback, or no rows, with a notice."""
         if spec.fallback is not None:
             try:
-                read = await Reading(spec.fallback, self._source, rules).run(None)
+                read = await self._within_patience(spec.fallback, None, rules)
             except UpstreamError:
                 return _absent(spec, failure, rules)
             report = replace(read.report, collection=spec.name, status="fallback")
@@ -106,9 +118,9 @@ async def _keys(sources: Sequence[KeySource], reads: Reads) -> KeyList | None:
         if read.report.status in {"denied", "unavailable"}:
             continue
         column = read.table[source.column]
-        keys = sorted(key for key in pc.unique(column).to_pylist() if key is not None and "\0" not in key)
+        keys = sorted(key for key in pc.unique(column).to_pylist() if key and key.strip() and "\0" not in key)
         best = KeyList(source.match, tuple(keys))
-        if column.null_count == 0:
+        if ido.trimmed(column.combine_chunks()).null_count == 0:
             return best
     return best
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -184,7 +185,7 @@ class StagingEngine:
         names, columns = ([pair[place] for pair in lacking] for place in (0, 1))
         texts = {"name": pa.array(names, pa.string()), "property": pa.array(columns, pa.string())}
         self.load_table("lacking", pa.table(texts))
-        return Joined(self._select(spec.sql, spec.parameters), tuple(notices))
+        return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), tuple(notices))
 
     def _select(self, sql: str, parameters: Mapping[str, SqlValue]) -> pa.Table:
         self._go_on()
@@ -210,6 +211,17 @@ async def _break_off(area: StagingEngine, work: asyncio.Task[Joined]) -> None:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _in_zone(table: pa.Table, zone: tzinfo) -> pa.Table:
+    """Return a table whose instants are marked with the ERP's zone, not with that of this machine."""
+    name = str(zone) if isinstance(zone, ZoneInfo) else "UTC"
+    kinds = [pa.timestamp("us", name) if _is_instant(field.type) else field.type for field in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
+
+
+def _is_instant(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) and kind.tz is not None
 
 
 def _changes(sql: str) -> bool:

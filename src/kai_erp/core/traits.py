@@ -44,11 +44,15 @@ class Traits:
     def learn_lacking(self, collection: str, names: frozenset[str]) -> None:
         """Note properties that the tenant lacks."""
         known = self.of(collection)
+        if not names:
+            return
         self._note(collection, replace(known, lacking=known.lacking | {name.casefold() for name in names}))
 
     def learn_refused(self, collection: str, terms: frozenset[Expression]) -> None:
         """Note filter terms that the tenant does not accept."""
         known = self.of(collection)
+        if not terms:
+            return
         self._note(collection, replace(known, refused=known.refused | terms))
 
     def _note(self, collection: str, trait: Trait) -> None:

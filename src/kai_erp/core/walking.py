@@ -90,11 +90,11 @@ class Walk:
 
     async def _pages(self, request: ido.LoadRequest | None) -> Columns:
         columns: Columns = {name: [] for name in self.first.properties}
-        seen: set[str | None] = set()
+        seen: set[tuple[str | None, str | None]] = set()
         while request is not None:
-            if request.bookmark in seen:
+            if (request.bookmark, request.after) in seen:
                 raise BookmarkLoop(request.collection)
-            seen.add(request.bookmark)
+            seen.add((request.bookmark, request.after))
             page = await self.source.page(request)
             for name in self.first.properties:
                 columns[name].extend(page.columns[name])
@@ -104,6 +104,8 @@ class Walk:
 
     def _next(self, request: ido.LoadRequest, page: ido.Page, read: int) -> ido.LoadRequest | None:
         """Return the request for the next page. Raises QueryTooLong when its bookmark does not fit into it."""
+        if page.more_rows is None and page.rows and page.bookmark in {None, "", request.bookmark}:
+            return ido.request_after(request, page)
         following = ido.next_request(request, page)
         if following is not None:
             try:

@@ -23,9 +23,7 @@ class PageParameters(BaseModel):
     """What every question takes beside its own parameters."""
 
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="Records per page.")
-    cursor: str | None = Field(
-        None, min_length=1, max_length=200, description="next_cursor of an earlier page: the same answer goes on."
-    )
+    cursor: str | None = Field(None, description="next_cursor of an earlier page: the same answer goes on.")
     freshness: Freshness = Field(Freshness.REALTIME, description="How old the data may be.")
 
 

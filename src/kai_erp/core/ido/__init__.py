@@ -7,9 +7,10 @@ Applications" and "Mongoose IDO Development Guide"; published clients that run a
 from kai_erp.core.ido.faults import fault_error, is_session_fault
 from kai_erp.core.ido.filters import render, split_keys
 from kai_erp.core.ido.info import decode_property_names
-from kai_erp.core.ido.paging import next_request
+from kai_erp.core.ido.paging import next_request, request_after
 from kai_erp.core.ido.requests import QUERY_LIMIT, SMALLEST_PAGE, LoadRequest, info_path, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
+from kai_erp.core.ido.texts import shown, without_secret
 from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, instants, trimmed, typed
 
 __all__ = [
@@ -31,7 +32,10 @@ __all__ = [
     "path",
     "query_string",
     "render",
+    "request_after",
+    "shown",
     "split_keys",
     "trimmed",
     "typed",
+    "without_secret",
 ]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kai_erp.core.ido.texts import shown
 from kai_erp.errors import (
     CollectionMissing,
     FilterRefused,
@@ -56,7 +57,7 @@ _RULES = (
 
 def fault_error(collection: str, message: str | None) -> UpstreamError:
     """Return the error that the fault text of a load of `collection` means."""
-    said = " ".join((message or "no reason given").split())[:300]
+    said = shown(message or "no reason given")
     for rule in _RULES:
         if found := rule.pattern.search(said):
             return rule.error(collection, said, found)

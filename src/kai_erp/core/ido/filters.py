@@ -114,7 +114,8 @@ def _any_key(name: str, keys: Sequence[str]) -> str:
 
 def _widened(name: str, text: str) -> str:
     """Return a condition that holds wherever the property equals a text that has a `"`, trailing blanks aside."""
-    return f"{name} LIKE {_text(_pattern(text.rstrip()) + '%')}"
+    pattern = _pattern(text.rstrip(" "))
+    return f"({name} LIKE {_text(pattern)} OR {name} LIKE {_text(pattern + ' %')})"
 
 
 def _widened_to(operator: Operator, value: Literal) -> Literal:

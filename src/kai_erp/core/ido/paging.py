@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kai_erp.core.expressions import AllOf, AnyOf, Comparison, Operator, equals
+from kai_erp.core.ido.filters import render
 from kai_erp.core.ido.requests import LoadRequest
 from kai_erp.core.ido.responses import Page
 from kai_erp.errors import BookmarkLoop
@@ -27,3 +29,19 @@ def next_request(request: LoadRequest, page: Page) -> LoadRequest | None:
     if not moved or page.rows == 0:
         raise BookmarkLoop(request.collection)
     return replace(request, bookmark=page.bookmark, load_type="NEXT")
+
+
+def request_after(request: LoadRequest, page: Page) -> LoadRequest:
+    """Return the request for what comes after the last row of `page` by key, where there is no bookmark to follow.
+
+    Raises BookmarkLoop when the rows do not tell their key.
+    """
+    last = {name: page.columns[name][-1] for name in request.order_by if name in page.columns}
+    keys = [(name, value) for name, value in last.items() if value is not None]
+    if not keys or len(keys) < len(request.order_by):
+        raise BookmarkLoop(request.collection)
+    steps = [
+        AllOf((*(equals(*key) for key in keys[:place]), Comparison(name, Operator.GT, value)))
+        for place, (name, value) in enumerate(keys)
+    ]
+    return replace(request, after=render(AnyOf(tuple(steps))), bookmark=None, load_type="FIRST")

@@ -18,7 +18,11 @@ SMALLEST_PAGE = 25
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """One page of one collection; names and texts unencoded. `record_cap` 0 asks for everything at once."""
+    """One page of one collection; names and texts unencoded. `record_cap` 0 asks for everything at once.
+
+    `after` narrows the filter to what comes after a key. `unlisted` leaves the list of properties out, so that the
+    server sends all of them; the named ones are read.
+    """
 
     collection: str
     properties: tuple[str, ...] = ()
@@ -32,6 +36,8 @@ class LoadRequest:
     clm: str | None = None
     clm_params: tuple[str, ...] = ()
     post_query_command: str | None = None
+    after: str | None = None
+    unlisted: bool = False
 
 
 def path(request: LoadRequest) -> str:
@@ -55,11 +61,16 @@ def query_string(request: LoadRequest) -> str:
     return query
 
 
+def _filter(request: LoadRequest) -> str:
+    parts = [part for part in (request.filter, request.after) if part]
+    return "".join(parts) if len(parts) < 2 else " AND ".join(f"({part})" for part in parts)  # noqa: PLR2004
+
+
 def _parameters(request: LoadRequest) -> list[tuple[str, str]]:
     """Return the parameters in a fixed order; those with an empty value stay at the server's default."""
     return [
-        ("properties", ",".join(request.properties)),
-        ("filter", request.filter or ""),
+        ("properties", "" if request.unlisted else ",".join(request.properties)),
+        ("filter", _filter(request)),
         ("orderBy", ",".join(request.order_by)),
         ("recordCap", str(request.record_cap)),
         ("distinct", "true" if request.distinct else ""),

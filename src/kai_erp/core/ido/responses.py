@@ -16,11 +16,12 @@ from typing import Protocol, cast
 import msgspec
 
 from kai_erp.core.ido.faults import fault_error, is_session_fault
+from kai_erp.core.ido.texts import LONGEST, shown
 from kai_erp.errors import Nonsense
 
 Column = list[str | None]
 
-_EXCERPT = 300
+_NO_ITEMS = "none"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -53,7 +54,7 @@ def decode_page(body: bytes, collection: str, properties: tuple[str, ...]) -> Pa
 
 def excerpt(body: bytes) -> str:
     """Return the first few hundred characters of a body on one line, for a message."""
-    return " ".join(body[:_EXCERPT].decode("utf-8", "replace").split())
+    return shown(body[: 4 * LONGEST].decode("utf-8", "replace"))
 
 
 def _spelled_as_asked(body: bytes, properties: tuple[str, ...]) -> bool:
@@ -85,7 +86,7 @@ def _decode_declared(body: bytes, collection: str, properties: tuple[str, ...]) 
         return None
     if envelope.Success is False:
         raise fault_error(collection, envelope.Message)
-    if envelope.Success is None and envelope.Items is None:
+    if envelope.Items is None and not (envelope.Success and not envelope.Message and b'"Items"' in body):
         return None
     items = envelope.Items or ()
     columns = {name: [getattr(row, name) for row in items] for name in properties}
@@ -110,7 +111,9 @@ def _decode_any(body: bytes, collection: str, properties: tuple[str, ...]) -> Pa
 
 
 def _page_of(envelope: Mapping[str, object], collection: str, properties: tuple[str, ...], body: bytes) -> Page:
-    items = envelope.get("items") or []
+    items = envelope.get("items", _NO_ITEMS)
+    if items is None and _flag(envelope.get("success")) and not envelope.get("message"):
+        items = []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Nonsense(collection, excerpt(body))
     rows = [{str(name).casefold(): value for name, value in item.items()} for item in items]
@@ -120,7 +123,7 @@ def _page_of(envelope: Mapping[str, object], collection: str, properties: tuple[
 
 def _no_answer(collection: str, text: str, body: bytes) -> Exception:
     """Return a session fault when a short bare text says so, otherwise nonsense."""
-    if len(text) <= _EXCERPT and not text.lstrip().startswith("<") and is_session_fault(text):
+    if len(text) <= LONGEST and not text.lstrip().startswith("<") and is_session_fault(text):
         return fault_error(collection, text)
     return Nonsense(collection, excerpt(body))
 

@@ -12,17 +12,32 @@ from kai_erp.catalogue import CollectionEntry, collections_of
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.core import ido
-from kai_erp.errors import CollectionMissing, PropertyMissing, UpstreamAuth, UpstreamDenied, UpstreamError
+from kai_erp.errors import (
+    CollectionMissing,
+    PropertyMissing,
+    UpstreamAuth,
+    UpstreamDenied,
+    UpstreamError,
+    UpstreamFault,
+)
 
 Grant = Literal["granted", "empty", "denied", "missing", "failing"]
 _GRANTS: dict[type[UpstreamError], Grant] = {UpstreamDenied: "denied", CollectionMissing: "missing"}
 
 
-class PageSource(Protocol):
-    """Gives pages of collections."""
+class Tenant(Protocol):
+    """Lets us in, gives pages of collections, and says which properties they have."""
+
+    async def log_on(self) -> None:
+        """Return when there is a token."""
+        ...
 
     async def page(self, request: ido.LoadRequest) -> ido.Page:
         """Return one page."""
+        ...
+
+    async def property_names(self, collection: str) -> frozenset[str]:
+        """Return the properties that a collection has, case-folded; none when that cannot be known."""
         ...
 
 
@@ -61,16 +76,20 @@ class ConnectorCheck:
 
 
 async def check_connectors(
-    source: PageSource, connectors: Iterable[BaseConnector[ConnectorQuery]]
+    tenant: Tenant, connectors: Iterable[BaseConnector[ConnectorQuery]]
 ) -> list[ConnectorCheck]:
-    """Return how each connector stands. Raises UpstreamAuth when the tenant does not let us in at all."""
+    """Return how each connector stands.
+
+    Raises UpstreamAuth when the tenant does not let us in at all, UpstreamUnavailable when it cannot be reached.
+    """
+    await tenant.log_on()
     needed = {connector: collections_of(connector) for connector in connectors}
     wanted: dict[str, list[str]] = {}
     for entry in (entry for entries in needed.values() for entry in entries):
         properties = wanted.setdefault(entry.name, [])
         properties += [name for name in entry.properties if name not in properties]
     checks = dict(
-        zip(wanted, await asyncio.gather(*(_check(source, name, wanted[name]) for name in wanted)), strict=True)
+        zip(wanted, await asyncio.gather(*(_check(tenant, name, wanted[name]) for name in wanted)), strict=True)
     )
     return [
         ConnectorCheck(connector.name, connector.title, tuple((entry, checks[entry.name]) for entry in entries))
@@ -78,17 +97,17 @@ async def check_connectors(
     ]
 
 
-async def _check(source: PageSource, name: str, properties: Sequence[str]) -> CollectionCheck:
+async def _check(tenant: Tenant, name: str, properties: Sequence[str]) -> CollectionCheck:
     started, missing = time.perf_counter(), list[str]()
-    grant, said = await _try(source, name, list(properties), missing)
+    grant, said = await _try(tenant, name, list(properties), missing)
     return CollectionCheck(name, grant, tuple(missing), (time.perf_counter() - started) * 1000, said)
 
 
-async def _try(source: PageSource, name: str, left: list[str], missing: list[str]) -> tuple[Grant, str]:
+async def _try(tenant: Tenant, name: str, left: list[str], missing: list[str]) -> tuple[Grant, str]:
     """Return how a collection stands; the tenant names one missing property at a time, which is then left out."""
     while left:
         try:
-            page = await source.page(ido.LoadRequest(name, tuple(left), order_by=(left[0],), record_cap=1))
+            page = await tenant.page(ido.LoadRequest(name, tuple(left), order_by=(left[0],), record_cap=1))
         except PropertyMissing as lack:
             named = [prop for prop in left if prop.casefold() == lack.property_name.casefold()]
             if not named:
@@ -98,10 +117,21 @@ async def _try(source: PageSource, name: str, left: list[str], missing: list[str
         except UpstreamAuth:
             raise
         except UpstreamError as failure:
+            unknown = await _lacking(tenant, name, left) if type(failure) is UpstreamFault else []
+            if unknown:
+                missing += unknown
+                left = [prop for prop in left if prop not in unknown]
+                continue
             return _GRANTS.get(type(failure), "failing"), str(failure)
         else:
             return ("granted" if page.rows else "empty"), ""
     return "failing", "it has none of the properties"
+
+
+async def _lacking(tenant: Tenant, name: str, properties: Sequence[str]) -> list[str]:
+    """Return the properties that the metadata does not know, for a fault in words that nobody knows."""
+    known = await tenant.property_names(name)
+    return [prop for prop in properties if known and prop.casefold() not in known]
 
 
 def rights_to_ask_for(checks: Iterable[ConnectorCheck]) -> list[str]:

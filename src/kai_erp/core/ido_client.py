@@ -25,6 +25,7 @@ from kai_erp.errors import (
     TokenRejected,
     UpstreamAuth,
     UpstreamError,
+    UpstreamFault,
     UpstreamUnavailable,
 )
 
@@ -106,6 +107,10 @@ class IdoClient:
 
         return await with_retries(lambda: self._with_token(question, decode))
 
+    async def log_on(self) -> None:
+        """Return when there is a token. Raises UpstreamAuth or UpstreamUnavailable when none is to be had."""
+        await self._tokens.authorization()
+
     async def property_names(self, collection: str) -> frozenset[str]:
         """Return the properties that a collection has, case-folded; none when the service does not tell."""
         question = _Question(collection, f"{self._endpoint.url}/{ido.info_path(collection)}")
@@ -120,13 +125,19 @@ class IdoClient:
         for _ in range(2 if self._endpoint.direct else 1):
             try:
                 return await self._once(question, authorization, decode)
-            except TokenRejected:
+            except UpstreamError as failure:
+                if not self._may_be_the_token(failure):
+                    raise
                 self._take_turns()
                 authorization = await self._tokens.renew(refused=authorization)
         try:
             return await self._once(question, authorization, decode)
         except TokenRejected as refusal:
             raise UpstreamAuth(f"A renewed token is refused as well: {refusal}") from refusal
+
+    def _may_be_the_token(self, failure: UpstreamError) -> bool:
+        """Tell whether a new token may help; a direct session may be lost in a language that we do not know."""
+        return isinstance(failure, TokenRejected) or (self._endpoint.direct and type(failure) is UpstreamFault)
 
     def _take_turns(self) -> None:
         """From now on make one call at a time, when a direct token has been lost while several were made."""

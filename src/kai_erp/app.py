@@ -38,6 +38,7 @@ DEFAULT_LIMIT = 500
 LARGEST_LIMIT = 10_000
 _CONNECT_SECONDS = 10.0
 _READY_SECONDS = 30.0
+_READY_TIMEOUT = 10.0
 _SHARE_FOR_OPTIONAL = 0.4  # of a question's time; a fallback may take as long again
 
 
@@ -106,7 +107,7 @@ class App:
 
     async def check_ready(self) -> None:
         """Return when the ERP lets us in and answers a small read; raise otherwise. Both are kept 30 s."""
-        await self._configured().check_ready(self.settings.sl10_request_timeout_seconds)
+        await self._configured().check_ready(min(self.settings.sl10_request_timeout_seconds, _READY_TIMEOUT))
 
     async def preflight(self) -> list[ConnectorCheck]:
         """Return how each connector stands with the tenant. Raises UpstreamAuth when it does not let us in."""

@@ -194,4 +194,6 @@ def _one_line(failure: ValidationError) -> str:
         return message
     name = str(error["loc"][0])
     shown = "***" if any(word in name for word in _SECRET_WORDS) else _without_user(repr(error["input"]))
+    if error["type"] == "string_pattern_mismatch":
+        message = f"what matches {error['ctx']['pattern']}"
     return f"{name.upper()} is {shown}, allowed is {message.removeprefix('Input should be ')}"

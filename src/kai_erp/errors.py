@@ -179,7 +179,7 @@ class Nonsense(UpstreamFault):
     """The body is cut, or is no JSON at all; the next one may be good."""
 
     def __init__(self, source: str, excerpt: str) -> None:
-        super().__init__(f"{source} answered with something that is not JSON: {excerpt!r}")
+        super().__init__(f"{source} gave no usable answer: {excerpt or 'nothing'}")
         self.excerpt = excerpt
 
 

@@ -367,3 +367,42 @@ async def test_keys_meet_the_filter_of_the_collection_even_when_they_are_one() -
     spec = replace(SPEC, filter=AnyKey("Key", ("a", "b")))
     read = await reading(source, spec).run(KeyList("Name", ("Name b",)))
     assert read.table["Key"].to_pylist() == ["b"]
+
+
+# A tenant that gives no rows when properties are listed
+
+
+class ShyOfLists(Tables):
+    """Gives rows only when no property is named, as one tenant was met to do; or fails then."""
+
+    failure: Exception | None = None
+
+    async def page(self, request: ido.LoadRequest) -> ido.Page:
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        if not request.unlisted:
+            return page_of([], request.properties)
+        if self.failure is not None:
+            raise self.failure
+        return page_of(rows_of(*numbered(5)), request.properties)
+
+
+async def test_keys_that_give_no_row_at_all_are_asked_for_once_more_without_naming_properties() -> None:
+    source = ShyOfLists({})
+    read = await reading(source).run(KeyList("Key", tuple(numbered(5))))
+    assert read.table.to_pylist() == rows_of(*numbered(5))
+    assert [request.unlisted for request in source.asked] == [False, True]
+    assert "properties=" not in ido.query_string(source.asked[1])
+
+
+async def test_few_keys_may_well_have_no_rows() -> None:
+    source = ShyOfLists({})
+    read = await reading(source).run(KeyList("Key", tuple(numbered(4))))
+    assert (read.table.num_rows, len(source.asked)) == (0, 1)
+
+
+async def test_a_server_that_wants_properties_named_is_believed_when_it_gives_no_rows() -> None:
+    source = ShyOfLists({})
+    source.failure = UpstreamUnavailable("no properties")
+    read = await reading(source).run(KeyList("Key", tuple(numbered(5))))
+    assert (read.table.num_rows, read.report.status, read.notices) == (0, "ok", ())

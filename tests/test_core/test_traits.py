@@ -28,7 +28,9 @@ def test_what_is_learnt_adds_up(traits: Traits) -> None:
     traits.learn_lacking("SLJobs", frozenset({"CustNum"}))
     traits.learn_refused("SLJobs", frozenset({KIND}))
     traits.learn_refused("SLJobs", frozenset({STAT}))
-    assert traits.of("SLJobs") == Trait(500, frozenset({"whse", "custnum"}), frozenset({Shape.of(KIND), Shape.of(STAT)}))
+    assert traits.of("SLJobs") == Trait(
+        500, frozenset({"whse", "custnum"}), frozenset({Shape.of(KIND), Shape.of(STAT)})
+    )
 
 
 def test_the_page_size_that_was_learnt_last_counts(traits: Traits) -> None:

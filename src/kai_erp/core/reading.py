@@ -17,6 +17,8 @@ from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec,
 from kai_erp.core.walking import Columns, KeyList, PageSource, Walk, keep_once, text_table
 from kai_erp.errors import PageTimedOut, TooManyRows, UpstreamError, UpstreamFault
 
+_IMPLAUSIBLE = 5  # so many keys that exist elsewhere have some rows
+
 
 @dataclass(frozen=True, slots=True)
 class ReadingRules:
@@ -54,6 +56,21 @@ class Reading:
         Raises UpstreamError when nothing can be learnt from a failure, TooManyRows when the driving collection
         passes its limit.
         """
+        read = await self._read(keys)
+        if read.table.num_rows or keys is None or len(keys.keys) < _IMPLAUSIBLE:
+            return read
+        return await self._read_unlisted(keys, otherwise=read)
+
+    async def _read_unlisted(self, keys: KeyList, otherwise: CollectionRead) -> CollectionRead:
+        """Read once more without naming properties: a tenant was met that gives no rows when they are named."""
+        self._unlisted = True
+        try:
+            return self._read_of(keep_once(await self._walk().read(keys), self.spec.key))
+        except UpstreamError:
+            return otherwise
+
+    async def _read(self, keys: KeyList | None) -> CollectionRead:
+        """Return all rows, learning from each failure and trying again."""
         learning = Learning(self.spec, self.source, self.rules.traits, keyed=keys is not None)
         while True:
             self._trait = self.rules.traits.of(self.spec.name)
@@ -64,10 +81,7 @@ class Reading:
                 if self._trait == self.rules.traits.of(self.spec.name) and not self._once_more(failure):
                     raise
             else:
-                if self.rows or not keys or not keys.keys or self._unlisted:
-                    return self._read_of(keep_once(columns, self.spec.key))
-                # A tenant was met that gives no rows when properties are listed; keys that exist have rows.
-                self._unlisted = True
+                return self._read_of(keep_once(columns, self.spec.key))
 
     def _once_more(self, failure: UpstreamError) -> bool:
         """Tell whether to read again although nothing was learnt: once, after a fault that nothing explains."""

@@ -19,7 +19,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """One load; empty `properties` means all, `cap` 0 means no cap."""
+    """One load; empty `properties` means all, `cap` 0 means no cap, a blank `method` no custom load method."""
 
     properties: tuple[str, ...]
     filter: str
@@ -29,11 +29,18 @@ class LoadRequest:
     bookmark: str
     distinct: bool
     read_only: bool
+    method: str = ""
+    method_parameters: str = ""
 
     @property
     def forward(self) -> bool:
         """Whether the walk goes in the order that was asked for, not against it."""
         return self.direction in {Direction.FIRST, Direction.NEXT}
+
+    @property
+    def onward(self) -> bool:
+        """Whether the walk goes on from a bookmark."""
+        return self.direction in {Direction.NEXT, Direction.PREVIOUS}
 
 
 def read_query(raw: bytes, *, plus_is_blank: bool) -> dict[str, str]:
@@ -60,6 +67,8 @@ def read_load(parameters: Mapping[str, str], default_cap: int, max_cap: int | No
         bookmark=parameters.get("bookmark", ""),
         distinct=_read_flag(parameters.get("distinct", "")),
         read_only=_read_flag(parameters.get("readonly", "")),
+        method=parameters.get("clm", "").strip(),
+        method_parameters=parameters.get("clmparam", ""),
     )
 
 

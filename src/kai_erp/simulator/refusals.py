@@ -50,6 +50,22 @@ class PropertyNotFound(Refusal):
         )
 
 
+class UnknownMethod(Refusal):
+    """The IDO has no custom load method of that name."""
+
+    def __init__(self, method: str, ido: str) -> None:
+        super().__init__(
+            f"Method {method} not found on {ido} IDO.", f"Methode {method} wurde im IDO {ido} nicht gefunden."
+        )
+
+
+class TooManyArguments(Refusal):
+    """SQL Server got more arguments than the procedure has parameters."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"Procedure or function {method} has too many arguments specified.")
+
+
 class NoColumn(Refusal):
     """A derived or unbound property was used where the database needs a column."""
 

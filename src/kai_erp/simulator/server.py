@@ -177,7 +177,7 @@ class IdoEndpoints:
             body = b""
         if limit is not None and (load.request.cap > limit or len(page.rows) > limit):
             return html(504)
-        if page.bookmark:
+        if page.bookmark and page.rows:
             state.turn_page(record.collection or "", record.params.get("bookmark", ""), page.bookmark)
         if not body:
             body = await asyncio.to_thread(load.write, page) if heavy else load.write(page)

@@ -1,11 +1,12 @@
 """The IDO service itself, below HTTP: loads and metadata of one plant."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kai_erp.simulator.collection import Collection
 from kai_erp.simulator.columns import Column
 from kai_erp.simulator.conditions import Scope
+from kai_erp.simulator.custom_loads import call, find_method
 from kai_erp.simulator.info import describe
 from kai_erp.simulator.load_requests import LoadRequest, read_load
 from kai_erp.simulator.loads import Manner, Page, cut, write_page
@@ -46,7 +47,8 @@ class Load:
 
     def page(self) -> Page:
         """Return the rows of the page, or raise a Refusal."""
-        return cut(self.selections.find(self.scope, self.question), self.request)
+        selection = self.selections.find(self.scope, self.question)
+        return call(selection, self.request) if self.request.method else cut(selection, self.request)
 
     def write(self, page: Page) -> bytes:
         """Return the answer as JSON."""
@@ -67,7 +69,24 @@ def prepare_load(state: SimulatorState, plant: Plant, ido: str, parameters: Mapp
         item_id, not options.omit_more_rows_exist, options.response_lowercase_keys, options.empty_items_null
     )
     scope = Scope(collection, find, plant.now, options.filter_derived)
-    return Load(request, scope, list(dict.fromkeys(columns)), manner, state.selections)
+    load = Load(request, scope, list(dict.fromkeys(columns)), manner, state.selections)
+    return _by_method(load) if request.method else load
+
+
+def _by_method(load: Load) -> Load:
+    """Return the load as its custom load method answers it, or raise a Refusal.
+
+    A method reads the tables: it finds what this tenant's IDO lacks, and no rule for filters applies to it.
+    """
+    collection = load.scope.collection
+    method = find_method(collection, load.request.method)
+    return replace(
+        load,
+        request=method.rewrite(load.request),
+        scope=replace(load.scope, find=collection.find),
+        manner=replace(load.manner, results=method.results, handle=method.handle),
+        selections=Selections(quotes_anywhere=False),
+    )
 
 
 def describe_ido(state: SimulatorState, plant: Plant, ido: str) -> dict[str, object]:

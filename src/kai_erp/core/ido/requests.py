@@ -62,8 +62,9 @@ def query_string(request: LoadRequest) -> str:
 
 
 def _filter(request: LoadRequest) -> str:
-    parts = [part for part in (request.filter, request.after) if part]
-    return "".join(parts) if len(parts) < 2 else " AND ".join(f"({part})" for part in parts)  # noqa: PLR2004
+    if request.filter and request.after:
+        return f"({request.filter}) AND ({request.after})"
+    return request.filter or request.after or ""
 
 
 def _parameters(request: LoadRequest) -> list[tuple[str, str]]:

@@ -15,25 +15,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from kai_erp.connectors.base import BaseConnector, Moment
+from kai_erp.connectors.base import BaseConnector, Moment, Words
+from kai_erp.connectors.declaring import JOB_WIDTHS, code_is, key_is, keys, properties
 from kai_erp.connectors.parameters import ConnectorQuery, FilterText
-from kai_erp.connectors.schedule_sql import SCHEDULE_SQL
+from kai_erp.connectors.schedule_sql import (
+    SCHEDULE_COLUMNS,
+    SCHEDULE_RECORDS,
+    SCHEDULE_SQL,
+    SCHEDULE_VOLUME,
+    schedule_lake_sql,
+)
 from kai_erp.core.expressions import (
-    AnyKey,
     AnyOf,
     Comparison,
     Expression,
-    Nothing,
     NullTest,
     Operator,
     all_of,
     equals,
 )
 from kai_erp.core.keys import expand_key, fold_key
-from kai_erp.core.types import IDOSpec, KeySource, Property, PropertyType, RestQuerySpec
+from kai_erp.core.lake_sql import LakeTables, render
+from kai_erp.core.types import IDOSpec, KeySource, LakeQuerySpec, Property, PropertyType, RestQuerySpec, SqlValue
 from kai_erp.models.operations import ScheduledOperation, ScheduleSummary
 
-_JOB_WIDTHS = (10, 20)
 _WC_WIDTH = 6
 _OPERATION = ("Job", "Suffix", "OperNum")
 _STATUSES = ("on_track", "behind", "complete", "unknown")
@@ -47,35 +52,27 @@ class ScheduleQuery(ConnectorQuery):
     include_completed: bool = Field(default=False, description="Show operations that are complete as well.")
 
 
-def _key(name: str, wire: str = "") -> Property:
-    return Property(name, PropertyType.KEY, required=True, wire=wire)
-
-
-def _optional(kind: PropertyType, *names: str, prefix: str = "") -> tuple[Property, ...]:
-    return tuple(Property(name, kind, wire=prefix + name) for name in names)
-
-
-_JOB = (_key("Job"), Property("Suffix", PropertyType.INTEGER, required=True))
+_JOB = (*keys("Job"), Property("Suffix", PropertyType.INTEGER, required=True))
 _OPER_NUM = Property("OperNum", PropertyType.INTEGER, required=True)
 _JOBS = (
     *_JOB,
     Property("Type", required=True),
     Property("Stat", required=True),
-    _key("Item"),
+    *keys("Item"),
     Property("QtyReleased", PropertyType.DECIMAL, required=True),
-    *_optional(PropertyType.KEY, "Whse", "CustNum", "OrdNum"),
-    *_optional(PropertyType.TEXT, "OrdType"),
-    *_optional(PropertyType.INTEGER, "OrdLine", "JschPriority"),
-    *_optional(PropertyType.DATETIME, "JschEndDate"),
+    *properties(PropertyType.KEY, "Whse", "CustNum", "OrdNum"),
+    *properties(PropertyType.TEXT, "OrdType"),
+    *properties(PropertyType.INTEGER, "OrdLine", "JschPriority"),
+    *properties(PropertyType.DATETIME, "JschEndDate"),
 )
 _ROUTES = (
     *_JOB,
     _OPER_NUM,
-    _key("Wc"),
+    *keys("Wc"),
     Property("QtyComplete", PropertyType.DECIMAL, required=True),
     Property("QtyScrapped", PropertyType.DECIMAL, required=True),
     Property("Complete", PropertyType.FLAG, required=True),
-    *_optional(PropertyType.DECIMAL, "QtyReceived", "SetupHrsT", "Efficiency"),
+    *properties(PropertyType.DECIMAL, "QtyReceived", "SetupHrsT", "Efficiency"),
 )
 _SCRAP = (*_JOB, _OPER_NUM, Property("QtyScrapped", PropertyType.DECIMAL, required=True))
 
@@ -84,24 +81,18 @@ def _schedule_properties(prefix: str = "") -> tuple[Property, ...]:
     return (
         *_JOB,
         _OPER_NUM,
-        *_optional(PropertyType.DATETIME, "StartDate", "EndDate", prefix=prefix),
-        *_optional(PropertyType.TEXT, "SchedDrv", prefix=prefix),
-        *_optional(PropertyType.DECIMAL, "SetupHrs", "RunLbrHrs", "RunMchHrs", "SchedHrs", prefix=prefix),
+        *properties(PropertyType.DATETIME, "StartDate", "EndDate", prefix=prefix),
+        *properties(PropertyType.TEXT, "SchedDrv", prefix=prefix),
+        *properties(PropertyType.DECIMAL, "SetupHrs", "RunLbrHrs", "RunMchHrs", "SchedHrs", prefix=prefix),
     )
 
 
 def _job_is(text: str | None) -> Expression | None:
-    """Return the test for a job as people type it; a text longer than the column can match nothing."""
-    if text is None:
-        return None
-    return AnyKey("Job", expand_key(text, _JOB_WIDTHS)) if len(text) <= max(_JOB_WIDTHS) else Nothing()
+    return key_is("Job", text, JOB_WIDTHS) if text else None
 
 
 def _work_center_is(text: str | None) -> Expression | None:
-    if text is None:
-        return None
-    forms = tuple(dict.fromkeys((text, text.rjust(_WC_WIDTH))))
-    return AnyKey("Wc", forms) if len(text) <= _WC_WIDTH else Nothing()
+    return code_is("Wc", text, _WC_WIDTH) if text else None
 
 
 _NOT_CLOSED = AnyOf((Comparison("Complete", Operator.NE, 1), NullTest("Complete")))
@@ -154,7 +145,10 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
         "job_due": "job due",
         "order_num": "order",
     }
-    vocabulary: ClassVar = {"work_center": ("SLWcs", "Wc"), "job": None}
+    vocabulary: ClassVar = {
+        "work_center": Words(("work_center",), staged=(("SLWcs", "Wc"),)),
+        "job": Words(("job",)),
+    }
 
     def get_rest_spec(self, query: ScheduleQuery, moment: Moment) -> RestQuerySpec:
         """Return six collections: operations and jobs first, the others for the jobs that these name."""
@@ -170,12 +164,21 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
                 _work_centers(operations),
             ),
             sql=SCHEDULE_SQL,
-            parameters={
-                "work_center": fold_key(query.work_center) if query.work_center else None,
-                "jobs": tuple(map(fold_key, expand_key(query.job, _JOB_WIDTHS))) if query.job else None,
-                "include_completed": query.include_completed,
-                "now": moment.now,
-            },
+            parameters=_parameters(query, moment),
+            zone=moment.zone,
+        )
+
+    def get_lake_query(self, query: ScheduleQuery, moment: Moment, lake: LakeTables) -> LakeQuerySpec:
+        """Return the one query that joins the same tables in the lake."""
+        wanted = all_of(_job_is(query.job), _work_center_is(query.work_center))
+        condition = f" AND ({render(wanted, {'Job': 'r.job', 'Wc': 'r.wc'})})" if wanted else ""
+        return LakeQuerySpec(
+            sql=schedule_lake_sql(lake, condition),
+            columns=SCHEDULE_COLUMNS,
+            tables=("jobroute", "job", "jrt_sch"),
+            records=SCHEDULE_RECORDS,
+            volume=SCHEDULE_VOLUME,
+            parameters=_parameters(query, moment),
             zone=moment.zone,
         )
 
@@ -183,14 +186,14 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
         """Return the rows in the fields of ScheduledOperation."""
         return table.select(list(ScheduledOperation.model_fields))
 
-    def summarize(self, records: pa.Table) -> dict[str, Any]:
-        """Return the counts of ScheduleSummary over all records."""
-        counts = {entry["values"]: entry["counts"] for entry in records["status"].value_counts().to_pylist()}
-        folded = {text.casefold(): text for text in reversed(records["work_center"].drop_null().to_pylist())}
-        jobs = (records[name].to_pylist() for name in ("job", "suffix"))
-        hours = pc.sum(records["hours_remaining"]).as_py()
+    def summarize(self, table: pa.Table) -> dict[str, Any]:
+        """Return the counts of ScheduleSummary over all rows."""
+        counts = {entry["values"]: entry["counts"] for entry in table["status"].value_counts().to_pylist()}
+        folded = {text.casefold(): text for text in reversed(table["work_center"].drop_null().to_pylist())}
+        jobs = (table[name].to_pylist() for name in ("job", "suffix"))
+        hours = pc.sum(table["hours_remaining"]).as_py()
         return {
-            "total": records.num_rows,
+            "total": table.num_rows,
             **{status: counts.get(status, 0) for status in _STATUSES},
             "jobs": len({(fold_key(job), suffix) for job, suffix in zip(*jobs, strict=True)}),
             "hours_remaining": hours or 0,
@@ -198,8 +201,17 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
         }
 
 
+def _parameters(query: ScheduleQuery, moment: Moment) -> dict[str, SqlValue]:
+    return {
+        "work_center": fold_key(query.work_center) if query.work_center else None,
+        "jobs": tuple(map(fold_key, expand_key(query.job, JOB_WIDTHS))) if query.job else None,
+        "include_completed": query.include_completed,
+        "now": moment.now,
+    }
+
+
 def _operations(query: ScheduleQuery, operations: Expression | None) -> IDOSpec:
-    item = _optional(PropertyType.KEY, "JobItem") if query.work_center else ()
+    item = properties(PropertyType.KEY, "JobItem") if query.work_center else ()
     return IDOSpec(
         "SLJobRoutes",
         (*_ROUTES, *item),
@@ -246,12 +258,15 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
     """Return the reads of items and their stock, for the items of the jobs."""
     early = (KeySource("SLJobRoutes", "JobItem", "Item"),) if query.work_center else ()
     items = (*early, KeySource("SLJobs", "Item", "Item"))
-    described = (_key("Item", "JobItem"), Property("Description", wire="ItmDescription"))
-    stock = (_key("Item"), _key("Whse"), Property("QtyOnHand", PropertyType.DECIMAL))
+    described = (
+        Property("Item", PropertyType.KEY, required=True, wire="JobItem"),
+        Property("Description", wire="ItmDescription"),
+    )
+    stock = (*keys("Item", "Whse"), Property("QtyOnHand", PropertyType.DECIMAL))
     return (
         IDOSpec(
             "SLItems",
-            (_key("Item"), Property("Description")),
+            (*keys("Item"), Property("Description")),
             key=("Item",),
             required=False,
             keys_from=items,
@@ -262,10 +277,10 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
 
 
 def _work_centers(operations: Expression | None) -> IDOSpec:
-    described = (_key("Wc"), Property("Description", wire="WcDescription"))
+    described = (*keys("Wc"), Property("Description", wire="WcDescription"))
     return IDOSpec(
         "SLWcs",
-        (_key("Wc"), Property("Description")),
+        (*keys("Wc"), Property("Description")),
         key=("Wc",),
         required=False,
         fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLWcs"),

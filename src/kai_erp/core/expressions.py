@@ -94,6 +94,14 @@ def all_of(*terms: Expression | None) -> Expression | None:
     return AllOf(present)
 
 
+def any_of(*terms: Expression) -> Expression:
+    """Return the disjunction of the given terms; those that no row can match do not count."""
+    possible = tuple(term for term in terms if not isinstance(term, Nothing))
+    if len(possible) <= 1:
+        return possible[0] if possible else Nothing()
+    return AnyOf(possible)
+
+
 def terms_of(expression: Expression | None) -> tuple[Expression, ...]:
     """Return the terms that must all hold."""
     if expression is None:

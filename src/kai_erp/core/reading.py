@@ -114,7 +114,8 @@ class Reading:
         if self.rules.progress is not None:
             self.rules.progress(self._report(self.rows))
         limit = self.rules.row_limit
-        if self.spec.driving and limit is not None and self.rows > limit:
+        bounded = self.spec.driving or self.spec.limited
+        if bounded and limit is not None and self.rows > limit:
             raise TooManyRows(self.rows, limit)
 
     def _read_of(self, columns: Columns) -> CollectionRead:

@@ -46,6 +46,28 @@ class QueryRouter:
             return DataSource.REST
         raise TooManyRows(volume, self.hard_max)
 
+    def explain(self, volume: int | None, freshness: Freshness) -> str:
+        """Return, in a sentence, why an answer of about `volume` rows comes from where it does."""
+        rows = f"about {volume:,} rows" if volume is not None else "an unknown number of rows"
+        try:
+            source = self.select_source(volume or 0, freshness)
+        except TooManyRows:
+            lake = "a realtime answer cannot come from the data lake" if self.lake else "there is no data lake"
+            return f"Not answered: {rows} are more than the {self.hard_max:,} that REST may give, and {lake}."
+        if source is DataSource.LAKE:
+            return f"From the data lake: {rows}, {freshness} allows it, and it spares the running ERP."
+        if volume is None:
+            return f"Over REST: {rows}; reading stops after {self.hard_max:,}."
+        why = "the question asks for the present" if freshness is Freshness.REALTIME else self._why_rest(volume)
+        return f"Over REST: {rows}, and {why}."
+
+    def _why_rest(self, volume: int) -> str:
+        return "that is little" if self.lake or volume <= SMALL else "there is no data lake"
+
+    def without_lake(self) -> QueryRouter:
+        """Return the router for a question that the lake cannot answer."""
+        return QueryRouter(preferred_max=self.preferred_max, hard_max=self.hard_max) if self.lake else self
+
     def is_large(self, volume: int) -> bool:
         """Tell whether a REST read of so many rows deserves a warning."""
         return volume > self.preferred_max

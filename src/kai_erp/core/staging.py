@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from types import TracebackType
@@ -19,7 +19,15 @@ import duckdb
 import pyarrow as pa
 
 from kai_erp.core import ido
-from kai_erp.core.types import CollectionRead, Notice, PropertyType, RestQuerySpec, SqlValue
+from kai_erp.core.types import (
+    CollectionRead,
+    LakeQuerySpec,
+    Notice,
+    Property,
+    PropertyType,
+    RestQuerySpec,
+    SqlValue,
+)
 from kai_erp.errors import Overloaded, QueryError
 
 if TYPE_CHECKING:
@@ -44,15 +52,24 @@ _MACROS = """
 CREATE TEMP MACRO half_up(n, d, shift) AS
     TRY(CAST(sign(n) * sign(d) * ((abs(n) * 2 * shift + abs(d)) // (2 * abs(d))) AS DECIMAL(38, 0)));
 CREATE TEMP MACRO units(quantity) AS CAST(CAST(quantity AS DECIMAL(38, 8)) * 100000000 AS HUGEINT);
+CREATE TEMP MACRO cents(worth, share) AS
+    ((worth // 1000000000000) * share) // 1000000000000
+    + (2 * ((((worth // 1000000000000) * share) % 1000000000000) * 1000000000000
+            + (worth % 1000000000000) * share) + 1000000000000000000000000)
+    // 2000000000000000000000000;
+CREATE TEMP MACRO money(quantity, price, percent) AS
+    TRY(CAST(sign(quantity) * sign(price) * sign(percent)
+        * cents(abs(units(quantity) * units(price)), abs(units(percent))) AS DECIMAL(38, 0))) * 0.01;
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What a join gave, and what had to be said about the values that went into it."""
+    """What a join gave, what had to be said about the values in it, and the rows of the driving collection."""
 
     table: pa.Table
     notices: tuple[Notice, ...]
+    volume: int
 
 
 class StagingDatabase:
@@ -75,12 +92,19 @@ class StagingDatabase:
 
     async def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
         """Return the join of some reads, off the event loop; broken off when the caller is cancelled."""
+        return await self._off_loop(lambda area: area.join(spec, reads))
+
+    async def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined:
+        """Return what a lake question makes of the rows of its query, off the event loop likewise."""
+        return await self._off_loop(lambda area: area.records(spec, rows))
+
+    async def _off_loop(self, work: Callable[[StagingEngine], Joined]) -> Joined:
         with self.area() as area:
-            work = asyncio.create_task(asyncio.to_thread(area.join, spec, reads))
+            task = asyncio.create_task(asyncio.to_thread(work, area))
             try:
-                return await asyncio.shield(work)
+                return await asyncio.shield(task)
             except asyncio.CancelledError:
-                await _break_off(area, work)
+                await _break_off(area, task)
                 raise
 
 
@@ -138,25 +162,31 @@ class StagingEngine:
             self._connection.unregister("incoming")
 
     def load_read(self, read: CollectionRead, zone: tzinfo) -> tuple[Notice, ...]:
-        """Stage a read with typed columns; return notices on cells that cannot be read.
+        """Stage a read with typed columns; return notices on cells that cannot be read."""
+        columns, notices = {}, []
+        for prop in read.spec.properties:
+            cells = ido.typed(ido.trimmed(read.table[prop.name].combine_chunks()), prop.type)
+            columns[prop.name] = cells.column
+            if cells.bad:
+                message = f"{cells.bad} values of {read.spec.name}.{prop.wire} cannot be read and count as null."
+                notices.append(Notice("bad_values", message, read.spec.name))
+        self.load_typed(read.spec.table, pa.table(columns), read.spec.properties, zone)
+        return tuple(notices)
+
+    def load_typed(self, name: str, table: pa.Table, properties: Sequence[Property], zone: tzinfo) -> None:
+        """Stage typed columns as `name`.
 
         Beside each key stands, as `NAME_key`, the form in which keys are compared; beside each date, which is the
         wall clock of `zone`, as `NAME_at` its instant.
         """
-        columns, notices = {}, []
-        for prop in read.spec.properties:
-            texts = ido.trimmed(read.table[prop.name].combine_chunks())
-            cells = ido.typed(texts, prop.type)
-            columns[prop.name] = cells.column
+        columns = {}
+        for prop in properties:
+            columns[prop.name] = cells = table[prop.name].combine_chunks()
             if prop.type is PropertyType.KEY:
-                columns[f"{prop.name}_key"] = ido.folded(texts)
+                columns[f"{prop.name}_key"] = ido.folded(cells)
             if prop.type is PropertyType.DATETIME:
-                columns[f"{prop.name}_at"] = ido.instants(cells.column, zone)
-            if cells.bad:
-                message = f"{cells.bad} values of {read.spec.name}.{prop.wire} cannot be read and count as null."
-                notices.append(Notice("bad_values", message, read.spec.name))
-        self.load_table(read.spec.table, pa.table(columns))
-        return tuple(notices)
+                columns[f"{prop.name}_at"] = ido.instants(cells, zone)
+        self.load_table(name, pa.table(columns))
 
     def query(self, sql: str, parameters: Mapping[str, SqlValue] | None = None) -> pa.Table:
         """Return the answer of one SELECT as an Arrow table; values enter as `$name` only.
@@ -185,12 +215,19 @@ class StagingEngine:
         names, columns = ([pair[place] for pair in lacking] for place in (0, 1))
         texts = {"name": pa.array(names, pa.string()), "property": pa.array(columns, pa.string())}
         self.load_table("lacking", pa.table(texts))
-        return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), tuple(notices))
+        volume = sum(read.report.rows for read in reads.values() if read.spec.driving)
+        return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), tuple(notices), volume)
+
+    def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined:
+        """Return what a lake question makes of the rows of its query, which are staged as `facts`."""
+        self.load_typed("facts", rows, spec.columns, spec.zone)
+        volume = self._select(spec.volume, spec.parameters).column(0)[0].as_py()
+        return Joined(_in_zone(self._select(spec.records, spec.parameters), spec.zone), (), volume)
 
     def _select(self, sql: str, parameters: Mapping[str, SqlValue]) -> pa.Table:
         self._go_on()
         try:
-            return self._connection.sql(sql, params=_bound(parameters)).to_arrow_table()
+            return self._connection.sql(sql, params=_bound(sql, parameters)).to_arrow_table()
         except duckdb.OutOfMemoryException:
             raise Overloaded("The rows of this question do not fit into the memory set aside for joins") from None
 
@@ -234,5 +271,7 @@ def _changes(sql: str) -> bool:
     return any(word in _CHANGING for word in words)
 
 
-def _bound(parameters: Mapping[str, SqlValue]) -> dict[str, object]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
+def _bound(sql: str, parameters: Mapping[str, SqlValue]) -> dict[str, object]:
+    """Return the values of the parameters that some SQL names."""
+    named = {name: value for name, value in parameters.items() if f"${name}" in sql}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Literal
 
@@ -18,7 +18,7 @@ Clock = Callable[[], float]
 Now = Callable[[], datetime]
 """The present moment, aware."""
 
-SqlValue = str | int | bool | datetime | tuple[str, ...] | None
+SqlValue = str | int | bool | date | datetime | tuple[str, ...] | None
 """What may enter the join as a parameter."""
 
 
@@ -83,7 +83,10 @@ class IDOSpec:
         required: without it there is no answer; otherwise its columns are null and a warning says so.
         table: the staged table's name, when it is not the IDO's.
         keys_from: other tables whose rows say which rows are needed; the first that is complete is used.
+        keys_of_all: rows that any of `keys_from` names are needed, not those of the first.
+        maybe_whole: with many keys, all rows that the filter lets through are read if they are few enough pages.
         driving: its row count is the question's volume.
+        limited: each of its rows stands for one of the driving collection at least, so its number is limited too.
         fallback: another read that gives the same columns when this one cannot be had.
     """
 
@@ -94,7 +97,10 @@ class IDOSpec:
     required: bool = True
     table: str = ""
     keys_from: tuple[KeySource, ...] = ()
+    keys_of_all: bool = False
+    maybe_whole: bool = False
     driving: bool = False
+    limited: bool = False
     fallback: IDOSpec | None = None
 
     def __post_init__(self) -> None:
@@ -111,6 +117,29 @@ class RestQuerySpec:
 
     collections: tuple[IDOSpec, ...]
     sql: str
+    zone: tzinfo
+    parameters: Mapping[str, SqlValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeQuerySpec:
+    """What answers a question from the data lake: one Compass query, and the SQL that makes records of its rows.
+
+    Args:
+        sql: the Compass query; it gives a column for each of `columns`, by name.
+        columns: what the query gives.
+        tables: lake objects that change whenever the answer does; how recent they are is how recent it is.
+        records: the SQL over the staged rows, which are the table `facts`.
+        volume: the SQL that counts among them the rows that the driving collection would have over REST.
+        zone: that of the ERP's wall clock.
+        parameters: the values that enter `records`.
+    """
+
+    sql: str
+    columns: tuple[Property, ...]
+    tables: tuple[str, ...]
+    records: str
+    volume: str
     zone: tzinfo
     parameters: Mapping[str, SqlValue] = field(default_factory=dict)
 
@@ -165,6 +194,15 @@ class CollectionRead:
     report: CollectionReport
     notices: tuple[Notice, ...] = ()
     lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LakeRead:
+    """The rows of a lake query, typed: decimals, 64-bit integers, booleans, wall-clock times, trimmed texts."""
+
+    table: pa.Table
+    report: CollectionReport
+    notices: tuple[Notice, ...] = ()
 
 
 Progress = Callable[[CollectionReport], None]

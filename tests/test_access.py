@@ -71,8 +71,8 @@ async def test_protection_that_this_version_cannot_give_stops_every_surface(name
 
 def test_settings_without_effect_are_told() -> None:
     assert not_acted_on(load_settings()) == ()
-    (warning,) = not_acted_on(load_settings({"lake_enabled": True}))
-    assert "LAKE_ENABLED" in warning
+    (warning,) = not_acted_on(load_settings({"sl10_key_ranges": 4}))
+    assert "SL10_KEY_RANGES" in warning
 
 
 SERVED = [

@@ -21,7 +21,6 @@ _MISSED = (
     "cors_origins",
     "inbound_concurrency",
     "inbound_per_minute",
-    "lake_enabled",
     "max_body_bytes",
     "redis_url",
     "reference_ttl_seconds",

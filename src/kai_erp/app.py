@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
-import httpx2
 import pyarrow as pa
 
 from kai_erp.access import check_supported
-from kai_erp.config import Settings, is_loopback
-from kai_erp.connectors import BaseConnector, BedrockOpsScheduler, Moment, Sources
-from kai_erp.connectors.base import ConnectorResult
+from kai_erp.config import Settings
+from kai_erp.connectors import BaseConnector, ConnectorResult, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
-from kai_erp.core import ido
-from kai_erp.core.auth import DirectGrant, IonGrant, TokenManager
-from kai_erp.core.budget import RequestBudget
-from kai_erp.core.ido_client import IdoClient, IdoEndpoint
-from kai_erp.core.rest_engine import RestEngine
-from kai_erp.core.router import QueryRouter
-from kai_erp.core.seen import SeenValues, SeenVolumes
-from kai_erp.core.staging import StagingDatabase
 from kai_erp.core.types import Clock, Freshness, Now, Progress
-from kai_erp.errors import InvalidParameter, InvalidSetting, NotConfigured, UpstreamError, UpstreamUnavailable
-from kai_erp.ionapi import IonapiFile, read_ionapi
+from kai_erp.errors import InvalidParameter, NotConfigured
 from kai_erp.models.result import Caution, Meta, UpstreamRead
+from kai_erp.plugins import all_connectors
 from kai_erp.preflight import ConnectorCheck, check_connectors
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
+from kai_erp.tenant import Tenant, open_tenant
 
 DEFAULT_LIMIT = 500
 LARGEST_LIMIT = 10_000
-_CONNECT_SECONDS = 10.0
-_READY_SECONDS = 30.0
 _READY_TIMEOUT = 10.0
-_SHARE_FOR_OPTIONAL = 0.4  # of a question's time; a fallback may take as long again
 
 
 def utc_now() -> datetime:
@@ -115,16 +100,11 @@ class App:
 
     async def _result(self, asked: Asked, progress: Progress | None) -> ConnectorResult:
         tenant = self._configured()
-        seconds = self.settings.sl10_query_timeout_seconds
         moment = Moment(tenant.now(), self.settings.zone)
         connector = self.connectors[asked.connector]
-        try:
-            async with asyncio.timeout(seconds):
-                return await connector.execute(
-                    asked.query, tenant.sources, moment, freshness=asked.freshness, progress=progress
-                )
-        except TimeoutError:
-            raise UpstreamUnavailable(f"The ERP did not answer the whole question within {seconds:g} s") from None
+        return await connector.execute(
+            asked.query, tenant.sources, moment, freshness=asked.freshness, progress=progress
+        )
 
     def _configured(self) -> Tenant:
         if self._tenant is None:
@@ -167,40 +147,6 @@ def _check_same(asked: Asked, question: Question) -> None:
             )
 
 
-class Tenant:
-    """An ERP that can be asked."""
-
-    def __init__(self, client: IdoClient, sources: Sources, clock: Clock, now: Now) -> None:
-        self.sources, self.now = sources, now
-        self.client, self._clock = client, clock
-        self._checking = asyncio.Lock()
-        self._checked_until = float("-inf")
-        self._unready: UpstreamError | None = None
-
-    async def check_ready(self, seconds: float) -> None:
-        """Return when a token and one cheap read succeed in time, raise what failed; both are kept 30 s.
-
-        So probes cannot load the ERP, however many there are.
-        """
-        async with self._checking:
-            if self._clock() >= self._checked_until:
-                self._unready = await self._check(seconds)
-                self._checked_until = self._clock() + _READY_SECONDS
-        if self._unready is not None:
-            raise self._unready.with_traceback(None)
-
-    async def _check(self, seconds: float) -> UpstreamError | None:
-        request = ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1)
-        try:
-            async with asyncio.timeout(seconds):
-                await self.client.page(request)
-        except TimeoutError:
-            return UpstreamUnavailable(f"The ERP did not answer one small read within {seconds:g} s")
-        except UpstreamError as failure:
-            return failure
-        return None
-
-
 @asynccontextmanager
 async def open_app(
     settings: Settings, *, simulated: bool = False, clock: Clock = time.monotonic, now: Now = utc_now
@@ -212,76 +158,6 @@ async def open_app(
     """
     check_supported(settings)
     async with AsyncExitStack() as stack:
-        tenant = None if settings.missing() else await _open_tenant(stack, settings, clock, now)
+        tenant = None if settings.missing() else await open_tenant(stack, settings, clock, now)
         snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb)
         yield App(settings, all_connectors(), tenant, snapshots, simulated=simulated)
-
-
-def all_connectors() -> list[BaseConnector[ConnectorQuery]]:
-    """Return every connector."""
-    return [BedrockOpsScheduler()]  # type: ignore[list-item]  # a connector is only handed its own query
-
-
-async def _open_tenant(stack: AsyncExitStack, settings: Settings, clock: Clock, now: Now) -> Tenant:
-    file = read_ionapi(settings.sl10_ionapi_file) if settings.sl10_ionapi_file else None
-    address = file.gateway if file else str(settings.sl10_base_url)
-    http = await stack.enter_async_context(_http_client(settings, address))
-    grant = _cloud_grant(file, http) if file else _direct_grant(settings, http)
-    url = file.service_url(settings.sl10_suite) if file else f"{address}/IDORequestService/ido"
-    seconds = settings.sl10_request_timeout_seconds
-    endpoint = IdoEndpoint(url, settings.sl10_config_name, seconds, direct=file is None)
-    tokens = await stack.enter_async_context(TokenManager(grant, clock, settings.token_refresh_minutes * 60))
-    budget = RequestBudget(settings.sl10_max_concurrency, settings.sl10_requests_per_minute, clock)
-    client = IdoClient(http, endpoint, tokens, budget, now)
-    sources = Sources(
-        router=QueryRouter(preferred_max=settings.rest_preferred_max, hard_max=settings.rest_hard_max),
-        collections=RestEngine(
-            client,
-            page_size=settings.sl10_page_size,
-            clock=clock,
-            now=now,
-            patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
-        ),
-        staging=stack.enter_context(StagingDatabase()),
-        volumes=SeenVolumes(clock),
-        values=SeenValues(),
-    )
-    return Tenant(client, sources, clock, now)
-
-
-def _cloud_grant(file: IonapiFile, http: httpx2.AsyncClient) -> IonGrant:
-    grant = IonGrant(http, file.token_url, file.client_id, file.client_secret.get_secret_value())
-    if file.account_key and file.account_secret:
-        grant.username = file.account_key.get_secret_value()
-        grant.password = file.account_secret.get_secret_value()
-    return grant
-
-
-def _direct_grant(settings: Settings, http: httpx2.AsyncClient) -> DirectGrant:
-    secret = settings.sl10_password.get_secret_value() if settings.sl10_password else ""
-    base, site, user = map(str, (settings.sl10_base_url, settings.sl10_config_name, settings.sl10_username))
-    return DirectGrant(http, base, site, user, secret)
-
-
-def _http_client(settings: Settings, address: str) -> httpx2.AsyncClient:
-    """Return the client of all upstream requests: no redirects, TLS always verified, no proxy to this machine."""
-    connections = settings.sl10_max_concurrency + 2
-    return httpx2.AsyncClient(
-        follow_redirects=False,
-        verify=_trust(settings, address),
-        timeout=httpx2.Timeout(settings.sl10_request_timeout_seconds, connect=_CONNECT_SECONDS),
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        trust_env=not is_loopback(urlsplit(address).hostname),
-    )
-
-
-def _trust(settings: Settings, address: str) -> ssl.SSLContext | bool:
-    """Return what certificates are verified by; to this machine there is none, and reading them all takes time."""
-    if settings.sl10_ca_bundle is None:
-        return not address.startswith("http://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        return ssl.create_default_context(cafile=str(settings.sl10_ca_bundle))
-    except (OSError, ssl.SSLError) as failure:
-        raise InvalidSetting(
-            f"SL10_CA_BUNDLE is '{settings.sl10_ca_bundle}', which cannot be used: {failure}"
-        ) from None

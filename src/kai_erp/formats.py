@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-__all__ = ["arrow_stream", "csv", "flatten", "json_array", "json_rows", "jsonl", "parquet", "rows"]
+__all__ = ["arrow_stream", "csv", "flat", "flatten", "json_array", "json_rows", "jsonl", "parquet", "rows"]
 
 Array: TypeAlias = pa.Array
 TEXT = (pa.string(), pa.large_string())
@@ -98,6 +98,11 @@ def flatten(table: pa.Table, path: str) -> pa.Table:
     for name, column in zip(table.column_names, table.columns, strict=True):
         columns |= zip(names, fields, strict=True) if name == path else {name: column.take(parents)}
     return pa.table(columns)
+
+
+def flat(table: pa.Table, path: str | None) -> pa.Table:
+    """Return the records in rows of their list `path`, or as they are when they have none."""
+    return flatten(table, path) if path else table
 
 
 def _call(function: str, *arguments: object, options: pc.FunctionOptions | None = None) -> Array:

@@ -39,6 +39,11 @@ class IonapiFile(BaseModel):
         """Return the base of the IDO Request Service on the gateway."""
         return f"{self.gateway}/{self.tenant}/{suite}/IDORequestService/ido"
 
+    @property
+    def compass_url(self) -> str:
+        """The base of Compass, the query service of the data lake, on the gateway."""
+        return f"{self.gateway}/{self.tenant}/DATAFABRIC/compass/v2"
+
 
 def read_ionapi(path: Path, variable: str = "SL10_IONAPI_FILE") -> IonapiFile:
     """Return the file's content. Raises InvalidSetting that names `variable` and the member that is wrong."""

@@ -2,7 +2,7 @@
 
 import json
 
-from kai_erp.app import all_connectors
+from kai_erp.plugins import all_connectors
 from kai_erp.catalogue import catalogue
 from tests.test_cli.commands import Run
 

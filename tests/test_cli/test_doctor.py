@@ -19,8 +19,9 @@ Lead = Callable[..., None]
 
 
 def line_of(outcome: Outcome, collection: str) -> list[str]:
-    """Return the cells of the line that a collection has in the table."""
-    (line,) = [line for line in outcome.out.splitlines() if line.split()[:1] == [collection]]
+    """Return the cells of the line that a collection has in the table of the schedule, the first one."""
+    table = re.split(r": (?:can answer|CANNOT ANSWER)\n", outcome.out)[1]
+    (line,) = [line for line in table.splitlines() if line.split()[:1] == [collection]]
     return re.split(r"\s{2,}", line.strip())
 
 

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from kai_erp import formats
 from kai_erp.app import Answer
+from kai_erp.connectors import BaseConnector
+from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.models.result import Meta, utc_text
 
 JSON = "application/json"
@@ -41,20 +43,21 @@ def accepted(request: Request) -> str:
     return best
 
 
-def response(answer: Answer, media_type: str, summary: type[BaseModel], zone: tzinfo) -> Response:
+def response(answer: Answer, media_type: str, connector: BaseConnector[ConnectorQuery], zone: tzinfo) -> Response:
     """Return the response that carries an answer; outside JSON the meta goes in headers."""
     records, headers = answer.records, _headers(answer.meta)
     match media_type:
         case "application/jsonl":
             return StreamingResponse(formats.jsonl(records, zone), media_type=JSONL, headers=headers)
         case "text/csv":
-            return StreamingResponse(formats.csv(records, zone), media_type=CSV, headers=headers)
+            flat = formats.flat(records, connector.rows_of)
+            return StreamingResponse(formats.csv(flat, zone), media_type=CSV, headers=headers)
         case "application/vnd.apache.arrow.stream":
             return StreamingResponse(formats.arrow_stream(records), media_type=ARROW, headers=headers)
         case "application/vnd.apache.parquet":
             return Response(formats.parquet(records), media_type=PARQUET, headers=headers)
         case _:
-            return Response(envelope(answer, summary, zone), media_type=JSON)
+            return Response(envelope(answer, connector.summary, zone), media_type=JSON)
 
 
 def _ranges(accept: str) -> list[tuple[str, float]]:

@@ -14,8 +14,9 @@ from kai_erp.api.problems import PROBLEM_JSON, Problem, add_handlers
 from kai_erp.api.requests import Gate
 from kai_erp.api.routes import service
 from kai_erp.api.routes.questions import question_router
-from kai_erp.app import all_connectors, open_app
+from kai_erp.app import open_app
 from kai_erp.config import Settings, load_settings
+from kai_erp.plugins import all_connectors
 
 __all__ = ["app", "create_app"]
 

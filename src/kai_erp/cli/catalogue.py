@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kai_erp.app import all_connectors
 from kai_erp.catalogue import ConnectorEntry, catalogue
+from kai_erp.plugins import all_connectors
 
 
 def add_to(cli: typer.Typer) -> None:

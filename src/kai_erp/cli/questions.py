@@ -17,7 +17,7 @@ from rich.console import Console
 
 from kai_erp import formats
 from kai_erp.api.answers import envelope
-from kai_erp.app import LARGEST_LIMIT, Answer, Asked, all_connectors, open_app
+from kai_erp.app import LARGEST_LIMIT, Answer, Asked, open_app
 from kai_erp.cli.tables import print_table, printable
 from kai_erp.config import Settings, load_settings
 from kai_erp.connectors import BaseConnector
@@ -26,6 +26,7 @@ from kai_erp.core.types import CollectionReport, Freshness, Progress
 from kai_erp.demo import demo_settings
 from kai_erp.errors import InvalidParameter
 from kai_erp.logs import configure_logs
+from kai_erp.plugins import all_connectors
 
 TABLE_ROWS = 50
 Connector = BaseConnector[ConnectorQuery]
@@ -151,7 +152,7 @@ def _print(connector: Connector, answer: Answer, chosen: Format, settings: Setti
         case Format.JSON:
             parts: Iterator[bytes] = iter([envelope(answer, connector.summary, settings.zone), b"\n"])
         case Format.CSV:
-            parts = formats.csv(answer.records, settings.zone)
+            parts = formats.csv(formats.flat(answer.records, connector.rows_of), settings.zone)
         case Format.JSONL:
             parts = formats.jsonl(answer.records, settings.zone)
     for part in parts:

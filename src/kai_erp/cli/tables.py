@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kai_erp import formats
 from kai_erp.app import Answer
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.parameters import ConnectorQuery
 
 WIDE = 200
+_CENTS = -2  # computed amounts and hours have two places, stored quantities eight
 _STYLES = {"behind": "bold red", "on_track": "green", "complete": "dim", "unknown": "yellow"}
 _MARKS = {"behind": "! ", "on_track": "  ", "complete": "✓ ", "unknown": "? "}
 
@@ -33,12 +35,14 @@ def print_table(connector: BaseConnector[ConnectorQuery], answer: Answer, zone: 
 
 
 def _table(connector: BaseConnector[ConnectorQuery], answer: Answer, zone: tzinfo) -> Table:
-    fields = [name for name in connector.table_fields if answer.records[name].null_count < answer.records.num_rows]
+    nested = any("." in name for name in connector.table_fields)
+    records = formats.flat(answer.records, connector.rows_of if nested else None)
+    fields = [name for name in connector.table_fields if records[name].null_count < records.num_rows]
     table = Table(box=box.SIMPLE_HEAD, title=connector.title, title_justify="left", pad_edge=False)
     for name in fields:
         text = name in connector.wide_fields
-        sample = answer.records[name].drop_null().slice(0, 1).to_pylist()
-        number = bool(sample) and isinstance(sample[0], int | Decimal)
+        sample = records[name].drop_null().slice(0, 1).to_pylist()
+        number = bool(sample) and isinstance(sample[0], int | Decimal) and not isinstance(sample[0], bool)
         heading = connector.headings.get(name, name.replace("_", " "))
         table.add_column(
             heading,
@@ -47,26 +51,36 @@ def _table(connector: BaseConnector[ConnectorQuery], answer: Answer, zone: tzinf
             ratio=1 if text else None,
             overflow="ellipsis",
         )
-    for record in answer.records.select(fields).to_pylist():
-        table.add_row(*(_cell(record[name], zone) for name in fields))
+    shown: dict[str, object] = {}
+    for record in records.select(fields).to_pylist():
+        own = {name: value for name, value in record.items() if "." not in name}
+        again = nested and own == shown
+        table.add_row(*("" if again and "." not in name else _cell(record[name], zone) for name in fields))
+        shown = own
     return table
 
 
 def _cell(value: object, zone: tzinfo) -> Text:
     """Return a value as people write it: no trailing zeros, short dates, a mark beside a coloured status."""
+    if value is None or value is False:
+        return Text("")
+    if value is True:
+        return Text("yes", "bold yellow")
+    if isinstance(value, str) and value in _STYLES:
+        return Text(_MARKS[value] + value.replace("_", " "), _STYLES[value])
+    return Text(_plain(value, zone))
+
+
+def _plain(value: object, zone: tzinfo) -> str:
     match value:
-        case None:
-            return Text("")
+        case Decimal() if value.as_tuple().exponent == _CENTS:
+            return f"{value:,.2f}"
         case Decimal():
-            return Text(f"{value.normalize():,f}")
+            return f"{value.normalize():,f}"
         case datetime():
-            return Text(f"{value.astimezone(zone):%m-%d %H:%M}")
-        case date():
-            return Text(f"{value:%Y-%m-%d}")
-        case str() if value in _STYLES:
-            return Text(_MARKS[value] + value.replace("_", " "), _STYLES[value])
+            return f"{value.astimezone(zone):%m-%d %H:%M}"
         case _:
-            return Text(printable(str(value)))
+            return printable(f"{value:%Y-%m-%d}" if isinstance(value, date) else str(value))
 
 
 def printable(text: str) -> str:

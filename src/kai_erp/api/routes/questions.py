@@ -52,7 +52,7 @@ def _endpoint(connector: BaseConnector[ConnectorQuery]) -> Callable[..., Awaitab
         media_type = accepted(request)
         asked = _asked(request, connector, page)
         found = await while_connected(request, app.ask(asked))
-        return response(found, media_type, connector.summary, app.settings.zone)
+        return response(found, media_type, connector, app.settings.zone)
 
     answer.__annotations__ = {"request": Request, "page": Annotated[parameters, Query()], "return": Response}
     return answer

@@ -1,0 +1,177 @@
+"""A tenant that can be asked: its engines, opened from the settings and closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+
+from kai_erp.config import Settings, is_loopback
+from kai_erp.connectors import LakeSource, Sources
+from kai_erp.core import ido
+from kai_erp.core.auth import DirectGrant, IonGrant, TokenManager
+from kai_erp.core.budget import RequestBudget
+from kai_erp.core.compass_client import CompassClient, CompassEndpoint
+from kai_erp.core.ido_client import IdoClient, IdoEndpoint
+from kai_erp.core.lake_engine import DataLakeEngine
+from kai_erp.core.lake_sql import LakeTables
+from kai_erp.core.rest_engine import RestEngine
+from kai_erp.core.router import QueryRouter
+from kai_erp.core.seen import SeenValues, SeenVolumes
+from kai_erp.core.staging import StagingDatabase
+from kai_erp.core.types import Clock, Now
+from kai_erp.errors import InvalidSetting, UpstreamError, UpstreamUnavailable
+from kai_erp.ionapi import IonapiFile, read_ionapi
+
+_CONNECT_SECONDS = 10.0
+_READY_SECONDS = 30.0
+_SHARE_FOR_OPTIONAL = 0.4  # of a question's time; a fallback may take as long again
+_LAKE_CONCURRENCY, _LAKE_PER_MINUTE = 12, 600  # a tenant allows 100 queries, 1,000 polls, 10,000 pages a minute
+_MEGABYTE = 1024 * 1024
+
+
+class Tenant:
+    """An ERP that can be asked."""
+
+    def __init__(self, client: IdoClient, sources: Sources, clock: Clock, now: Now) -> None:
+        self.sources, self.now = sources, now
+        self.client, self._clock = client, clock
+        self._checking = asyncio.Lock()
+        self._checked_until = float("-inf")
+        self._unready: UpstreamError | None = None
+
+    async def check_ready(self, seconds: float) -> None:
+        """Return when a token and one cheap read succeed in time, raise what failed; both are kept 30 s.
+
+        So probes cannot load the ERP, however many there are.
+        """
+        async with self._checking:
+            if self._clock() >= self._checked_until:
+                self._unready = await self._check(seconds)
+                self._checked_until = self._clock() + _READY_SECONDS
+        if self._unready is not None:
+            raise self._unready.with_traceback(None)
+
+    async def _check(self, seconds: float) -> UpstreamError | None:
+        request = ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1)
+        try:
+            async with asyncio.timeout(seconds):
+                await self.client.page(request)
+        except TimeoutError:
+            return UpstreamUnavailable(f"The ERP did not answer one small read within {seconds:g} s")
+        except UpstreamError as failure:
+            return failure
+        return None
+
+
+async def open_tenant(stack: AsyncExitStack, settings: Settings, clock: Clock, now: Now) -> Tenant:
+    """Return the tenant that the settings lead to; the stack closes what was opened.
+
+    Raises InvalidSetting when the `.ionapi` file or the CA bundle cannot be used.
+    """
+    file = read_ionapi(settings.sl10_ionapi_file) if settings.sl10_ionapi_file else None
+    address = file.gateway if file else str(settings.sl10_base_url)
+    http = await stack.enter_async_context(_http_client(settings, address, settings.sl10_max_concurrency))
+    grant = _cloud_grant(file, http) if file else _direct_grant(settings, http)
+    url = file.service_url(settings.sl10_suite) if file else f"{address}/IDORequestService/ido"
+    seconds = settings.sl10_request_timeout_seconds
+    endpoint = IdoEndpoint(url, settings.sl10_config_name, seconds, direct=file is None)
+    tokens = await stack.enter_async_context(TokenManager(grant, clock, settings.token_refresh_minutes * 60))
+    budget = RequestBudget(settings.sl10_max_concurrency, settings.sl10_requests_per_minute, clock)
+    client = IdoClient(http, endpoint, tokens, budget, now)
+    lake = await _open_lake(stack, settings, clock, now)
+    sources = Sources(
+        router=QueryRouter(
+            preferred_max=settings.rest_preferred_max, hard_max=settings.rest_hard_max, lake=lake is not None
+        ),
+        collections=RestEngine(
+            client,
+            page_size=settings.sl10_page_size,
+            clock=clock,
+            now=now,
+            patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
+        ),
+        staging=stack.enter_context(StagingDatabase()),
+        volumes=SeenVolumes(clock),
+        values=SeenValues(),
+        rest_seconds=settings.sl10_query_timeout_seconds,
+        lake=lake,
+    )
+    return Tenant(client, sources, clock, now)
+
+
+async def _open_lake(stack: AsyncExitStack, settings: Settings, clock: Clock, now: Now) -> LakeSource | None:
+    if not settings.lake_enabled:
+        return None
+    path, variable = _lake_file(settings)
+    file = read_ionapi(path, variable)
+    url = settings.lake_compass_url or file.compass_url
+    http = await stack.enter_async_context(_http_client(settings, url, _LAKE_CONCURRENCY))
+    grant = _cloud_grant(file, http)
+    grant.client_id = settings.lake_ion_client_id or grant.client_id
+    if settings.lake_ion_client_secret is not None:
+        grant.client_secret = settings.lake_ion_client_secret.get_secret_value()
+    tokens = await stack.enter_async_context(TokenManager(grant, clock, settings.token_refresh_minutes * 60))
+    budget = RequestBudget(_LAKE_CONCURRENCY, _LAKE_PER_MINUTE, clock)
+    tables = LakeTables(settings.lake_table_template, settings.lake_site)
+    engine = DataLakeEngine(
+        CompassClient(http, CompassEndpoint(url), tokens, budget, now),
+        tables=tables,
+        zone=settings.zone,
+        page_rows=settings.lake_page_rows,
+        timeout_seconds=settings.lake_query_timeout_minutes * 60,
+        timestamps=settings.lake_timestamps,
+        clock=clock,
+        now=now,
+    )
+    return LakeSource(engine, tables, max_bytes=settings.snapshot_max_mb * _MEGABYTE)
+
+
+def _lake_file(settings: Settings) -> tuple[Path, str]:
+    if settings.lake_ionapi_file is not None:
+        return settings.lake_ionapi_file, "LAKE_IONAPI_FILE"
+    if settings.sl10_ionapi_file is not None:
+        return settings.sl10_ionapi_file, "SL10_IONAPI_FILE"
+    raise InvalidSetting("LAKE_ENABLED is true, but neither LAKE_IONAPI_FILE nor SL10_IONAPI_FILE is set")
+
+
+def _cloud_grant(file: IonapiFile, http: httpx2.AsyncClient) -> IonGrant:
+    grant = IonGrant(http, file.token_url, file.client_id, file.client_secret.get_secret_value())
+    if file.account_key and file.account_secret:
+        grant.username = file.account_key.get_secret_value()
+        grant.password = file.account_secret.get_secret_value()
+    return grant
+
+
+def _direct_grant(settings: Settings, http: httpx2.AsyncClient) -> DirectGrant:
+    secret = settings.sl10_password.get_secret_value() if settings.sl10_password else ""
+    base, site, user = map(str, (settings.sl10_base_url, settings.sl10_config_name, settings.sl10_username))
+    return DirectGrant(http, base, site, user, secret)
+
+
+def _http_client(settings: Settings, address: str, concurrency: int) -> httpx2.AsyncClient:
+    """Return the client of an upstream's requests: no redirects, TLS always verified, no proxy to this machine."""
+    connections = concurrency + 2
+    return httpx2.AsyncClient(
+        follow_redirects=False,
+        verify=_trust(settings, address),
+        timeout=httpx2.Timeout(settings.sl10_request_timeout_seconds, connect=_CONNECT_SECONDS),
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        trust_env=not is_loopback(urlsplit(address).hostname),
+    )
+
+
+def _trust(settings: Settings, address: str) -> ssl.SSLContext | bool:
+    """Return what certificates are verified by; to this machine there is none, and reading them all takes time."""
+    if settings.sl10_ca_bundle is None:
+        return not address.startswith("http://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return ssl.create_default_context(cafile=str(settings.sl10_ca_bundle))
+    except (OSError, ssl.SSLError) as failure:
+        raise InvalidSetting(
+            f"SL10_CA_BUNDLE is '{settings.sl10_ca_bundle}', which cannot be used: {failure}"
+        ) from None

@@ -21,7 +21,10 @@ KaiErpError
     │   ├── Nonsense              the body is cut or no JSON
     │   ├── RequestRefused        the gateway does not take the request
     │   ├── QueryTooLong      the request would pass the URL limit
-    │   └── BookmarkLoop      paging does not come to an end
+    │   ├── BookmarkLoop      paging does not come to an end
+    │   ├── QueryFailed       the data lake could not run the query
+    │   ├── PageTooLarge      a page of the lake passes its limit; a smaller one may not
+    │   └── JobLost           the lake no longer knows the job
     └── UpstreamUnavailable   unreachable, throttled or too slow
         └── PageTimedOut      a page took too long; a smaller one may not
 ```
@@ -197,6 +200,28 @@ class BookmarkLoop(UpstreamFault):
     def __init__(self, collection: str) -> None:
         super().__init__(f"{collection} has further rows, but its bookmark does not move on")
         self.collection = collection
+
+
+class QueryFailed(UpstreamFault):
+    """The data lake could not run the query; the message says what it said."""
+
+    suggestion = "The operator compares the lake's tables and columns with LAKE_TABLE_TEMPLATE and LAKE_SITE."
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"The data lake could not run the query: {said}")
+        self.said = said
+
+
+class PageTooLarge(UpstreamFault):
+    """A page of the data lake passes the size that it gives at once; a smaller one may not."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(f"The data lake does not give {rows:,} rows at once: they are too large")
+        self.rows = rows
+
+
+class JobLost(UpstreamFault):
+    """The data lake does not know the job, or no longer; it may know it if it is submitted again."""
 
 
 class UpstreamUnavailable(UpstreamError):

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -16,7 +15,7 @@ import structlog
 from kai_erp.core import ido
 from kai_erp.core.auth import TokenManager
 from kai_erp.core.budget import RequestBudget
-from kai_erp.core.retries import LONGEST_WAIT, Throttled, with_retries
+from kai_erp.core.retries import LONGEST_WAIT, Throttled, asked_rest, with_retries
 from kai_erp.core.types import Now
 from kai_erp.errors import (
     Nonsense,
@@ -30,7 +29,6 @@ from kai_erp.errors import (
 )
 
 _UNSAID_REST = 2.0
-_LONGEST_REST = 86_400.0
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -198,7 +196,7 @@ class IdoClient:
             case HTTPStatus.FORBIDDEN:
                 return UpstreamAuth(f"The gateway refuses our app ({said})")
             case HTTPStatus.TOO_MANY_REQUESTS:
-                asked = self._retry_after(response)
+                asked = asked_rest(response.headers.get("Retry-After", ""), self._now)
                 self._budget.hold(asked if asked is not None else _UNSAID_REST)
                 return Throttled(f"The gateway asks for fewer requests ({question.collection})", asked)
             case HTTPStatus.GATEWAY_TIMEOUT:
@@ -207,16 +205,6 @@ class IdoClient:
                 return UpstreamUnavailable(f"The ERP or its gateway fails ({said})")
             case _:
                 return RequestRefused(f"The gateway does not take the request ({said})")
-
-    def _retry_after(self, response: httpx2.Response) -> float | None:
-        """Return the seconds of `Retry-After`, which may be a number or a date."""
-        text = response.headers.get("Retry-After", "").strip()
-        if text.isascii() and text.isdigit():
-            return min(float(text), _LONGEST_REST)
-        try:
-            return max(0.0, (parsedate_to_datetime(text) - self._now()).total_seconds())
-        except (TypeError, ValueError):
-            return None
 
 
 def _too_slow(question: _Question, message: str) -> UpstreamUnavailable:

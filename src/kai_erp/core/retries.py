@@ -7,14 +7,17 @@ exponential back-off and jitter, or after what `Retry-After` says. `stamina.set_
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import stamina
 
+from kai_erp.core.types import Now
 from kai_erp.errors import Nonsense, PageTimedOut, UpstreamUnavailable
 
 ATTEMPTS = 4
 LONGEST_WAIT = 20.0
+_LONGEST_REST = 86_400.0
 
 T = TypeVar("T")
 
@@ -25,6 +28,17 @@ class Throttled(UpstreamUnavailable):
     def __init__(self, message: str, asked: float | None) -> None:
         super().__init__(message, retry_after=asked if asked is not None else 5.0)
         self.asked = asked
+
+
+def asked_rest(retry_after: str, now: Now) -> float | None:
+    """Return the seconds of a `Retry-After`, which may be a number or a date; None when it is neither."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _LONGEST_REST)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - now()).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -35,6 +35,8 @@ check: $(VENV)/.dev ## format, lint, types and arrows, without changing a file
 fix: $(VENV)/.dev ## mend what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@for name in schedule orders customers inventory; do \
+		$(BIN)/kai-erp connectors $$name --markdown > docs/reference/$$name.md || exit 1; done
 
 bench: $(VENV)/.dev ## measure, as ratios in one run
 	@$(BIN)/python benchmarks/wire.py

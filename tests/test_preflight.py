@@ -165,7 +165,7 @@ async def found_by(app: App) -> tuple[bool, dict[str, CollectionCheck]]:
     return check.answers, {found.name: found for _, found in check.collections}
 
 
-async def test_the_simulator_passes_with_one_request_for_each_collection(app: App, simulator: RunningSimulator) -> None:
+async def test_the_simulator_passes_with_one_request_a_collection(app: App, simulator: RunningSimulator) -> None:
     answers, found = await found_by(app)
     assert answers
     assert {one.grant for one in found.values()} == {"granted"}

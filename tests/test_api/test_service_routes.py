@@ -11,10 +11,10 @@ from kai_erp import __version__
 from kai_erp.api import main
 from kai_erp.api.main import create_app
 from kai_erp.app import open_app
-from kai_erp.plugins import all_connectors
 from kai_erp.config import Settings, load_settings
 from kai_erp.errors import UpstreamUnavailable
 from kai_erp.models import ScheduledOperation
+from kai_erp.plugins import all_connectors
 from kai_erp.simulator import Answer, Fault, RunningSimulator
 from tests.conftest import HandClock
 from tests.test_api.serving import ARROW, CSV, JSON, JSONL, PARQUET, PROBLEM, client_of, problem, serving

@@ -2,8 +2,8 @@
 
 import json
 
-from kai_erp.plugins import all_connectors
 from kai_erp.catalogue import catalogue
+from kai_erp.plugins import all_connectors
 from tests.test_cli.commands import Run
 
 

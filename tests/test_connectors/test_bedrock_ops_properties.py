@@ -73,7 +73,7 @@ async def answered(
 ) -> ConnectorResult:
     clock = HandClock()
     engine = RestEngine(source, page_size=page_size, clock=clock, now=lambda: moment.now)
-    sources = Sources(QueryRouter(), engine, staging, SeenVolumes(clock), SeenValues())
+    sources = Sources(QueryRouter(), engine, staging, SeenVolumes(clock), SeenValues(), rest_seconds=60)
     return await BedrockOpsScheduler().execute(query, sources, moment)
 
 

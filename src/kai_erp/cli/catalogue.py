@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kai_erp.catalogue import ConnectorEntry, catalogue
+from kai_erp.errors import InvalidParameter
 from kai_erp.plugins import all_connectors
+from kai_erp.reference import reference_page
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -19,12 +21,26 @@ def add_to(cli: typer.Typer) -> None:
     cli.command()(connectors)
 
 
-def connectors(json: Annotated[bool, typer.Option("--json", help="Print the catalogue as JSON.")] = False) -> None:
+def connectors(
+    name: Annotated[str | None, typer.Argument(help="Only this one, by its name or its verb.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the catalogue as JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print reference pages in Markdown.")] = False,
+) -> None:
     """List what can be asked: parameters, record fields and collections of each connector."""
-    entries = catalogue(all_connectors())
+    chosen = [connector for connector in all_connectors() if name in {None, connector.name, connector.verb}]
+    if not chosen:
+        known = " or ".join(connector.name for connector in all_connectors())
+        raise InvalidParameter("NAME", f"{name!r} given, allowed is {known}")
+    entries = catalogue(chosen)
     if json:
         typer.echo(TypeAdapter(list[ConnectorEntry]).dump_json(entries, indent=2).decode())
-        return
+    elif markdown:
+        typer.echo("\n".join(map(reference_page, chosen)), nl=False)
+    else:
+        _print(entries)
+
+
+def _print(entries: list[ConnectorEntry]) -> None:
     console = Console(highlight=False)
     for entry in entries:
         console.print(Text(f"{entry.title} ({entry.name})", "bold"))

@@ -22,7 +22,7 @@ told AS (
         ) = 0 AS hours_known
     FROM lacking
 ), scrapped AS (
-    SELECT r.Job_key, r.Suffix, r.OperNum, sum(s.QtyScrapped) AS earlier
+    SELECT r.Job_key, r.Suffix, r.OperNum, TRY_CAST(sum(s.QtyScrapped) AS DECIMAL(28, 8)) AS earlier
     FROM SLJobRoutes r JOIN Scrap s ON s.Job_key = r.Job_key AND s.Suffix = r.Suffix AND s.OperNum < r.OperNum
     GROUP BY ALL
 ), schedules AS (
@@ -33,7 +33,8 @@ told AS (
 ), items AS (
     SELECT Item_key, max(Description) AS description FROM SLItems GROUP BY Item_key
 ), stock AS (
-    SELECT Item_key, Whse_key, sum(coalesce(QtyOnHand, 0)) AS on_hand FROM SLItemwhses GROUP BY Item_key, Whse_key
+    SELECT Item_key, Whse_key, TRY_CAST(sum(coalesce(QtyOnHand, 0)) AS DECIMAL(28, 8)) AS on_hand
+    FROM SLItemwhses GROUP BY Item_key, Whse_key
 ), centers AS (
     SELECT Wc_key, max(Description) AS description FROM SLWcs GROUP BY Wc_key
 ), facts AS (

@@ -93,6 +93,9 @@ def simulator(_running: RunningSimulator) -> RunningSimulator:
     state.denied.clear()
     state.requests.clear()
     state.token_requests = 0
+    state.forget_changes()
+    state.lake.forget()
+    state.clock.reset()
     return _running
 
 

@@ -18,7 +18,7 @@ from kai_erp.core.types import Clock, Freshness, Now, Progress
 from kai_erp.errors import InvalidParameter, NotConfigured
 from kai_erp.models.result import Caution, Meta, UpstreamRead
 from kai_erp.plugins import all_connectors
-from kai_erp.preflight import ConnectorCheck, check_connectors
+from kai_erp.preflight import ConnectorCheck, LakeCheck, check_connectors, check_lake
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
 from kai_erp.tenant import Tenant, open_tenant
 
@@ -97,6 +97,16 @@ class App:
     async def preflight(self) -> list[ConnectorCheck]:
         """Return how each connector stands with the tenant. Raises UpstreamAuth when it does not let us in."""
         return await check_connectors(self._configured().client, self.connectors.values())
+
+    def seen(self, connector: str, parameter: str) -> tuple[str, ...]:
+        """Return the values of a parameter that a connector's answers have shown, the oldest first."""
+        return self._tenant.sources.values.recall(connector, parameter) if self._tenant else ()
+
+    async def lake_check(self) -> LakeCheck | None:
+        """Return how the data lake stands; None when there is none."""
+        tenant = self._configured()
+        lake = tenant.sources.lake
+        return await check_lake(lake, self.connectors.values(), tenant.now()) if lake else None
 
     async def _result(self, asked: Asked, progress: Progress | None) -> ConnectorResult:
         tenant = self._configured()

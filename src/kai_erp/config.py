@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,8 +48,10 @@ def _has_good_port(parts: SplitResult) -> bool:
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("an IANA zone such as Europe/Berlin or America/Chicago")
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("an IANA zone such as Europe/Berlin or America/Chicago") from None
     return name
 
 

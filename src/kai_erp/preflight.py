@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from kai_erp.catalogue import CollectionEntry, collections_of
-from kai_erp.connectors import BaseConnector
+from kai_erp.connectors import BaseConnector, LakeSource, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.core import ido
 from kai_erp.errors import (
@@ -20,6 +22,9 @@ from kai_erp.errors import (
     UpstreamError,
     UpstreamFault,
 )
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_TOO_LATE = timedelta(hours=2)
 
 Grant = Literal["granted", "empty", "denied", "missing", "failing"]
 _GRANTS: dict[type[UpstreamError], Grant] = {UpstreamDenied: "denied", CollectionMissing: "missing"}
@@ -139,3 +144,41 @@ def rights_to_ask_for(checks: Iterable[ConnectorCheck]) -> list[str]:
     return list(
         dict.fromkeys(check.name for one in checks for _, check in one.collections if check.grant == "denied")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LakeCheck:
+    """How the data lake stands: how long ago its newest row came, and how long after the ERP changed it.
+
+    `said` is what went wrong, if anything did; `advice` what its clocks say about the settings.
+    """
+
+    age: timedelta | None = None
+    lag: timedelta | None = None
+    said: str = ""
+    advice: str = ""
+
+
+async def check_lake(
+    lake: LakeSource, connectors: Iterable[BaseConnector[ConnectorQuery]], now: datetime
+) -> LakeCheck:
+    """Return how the lake stands for the tables that the connectors need."""
+    moment = Moment(now, ZoneInfo("UTC"))
+    specs = [connector.get_lake_query(connector.example, moment, lake.tables) for connector in connectors]
+    tables = [table for spec in specs if spec is not None for table in spec.tables]
+    try:
+        clocks = await lake.engine.clocks(tables)
+    except UpstreamError as failure:
+        return LakeCheck(said=f"{failure}. {failure.suggestion}")
+    age = now - clocks.visible if clocks.visible else None
+    lag = clocks.visible - clocks.changed if clocks.visible and clocks.changed else None
+    return LakeCheck(age, lag, advice=_advice(lag))
+
+
+def _advice(lag: timedelta | None) -> str:
+    """Return what to do when rows seem to arrive before they were changed, or later by hours than they can."""
+    if lag is None or -_CLOCKS_DIFFER < lag < _TOO_LATE:
+        return ""
+    if lag <= -_CLOCKS_DIFFER:
+        return "Rows seem to arrive before they are changed: check SL10_TIMEZONE and LAKE_TIMESTAMPS."
+    return "Rows arrive hours after they are changed: the queue is stuck, or LAKE_TIMESTAMPS is wrong."

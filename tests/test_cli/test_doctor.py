@@ -231,3 +231,35 @@ def test_a_gateway_that_cannot_be_reached_is_exit_code_1(run: Run, lead: Lead) -
     assert outcome.code == 1
     assert "Traceback" not in outcome.err
     assert "The ERP cannot be reached" in outcome.out + outcome.err
+
+
+@pytest.mark.usefixtures("tenant")
+def test_without_a_lake_the_doctor_says_what_that_means(run: Run) -> None:
+    assert "Lake      not enabled: large questions are refused" in run("doctor").out
+
+
+@pytest.mark.usefixtures("tenant")
+def test_of_a_lake_it_is_told_how_recent_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_ENABLED", "true")
+    outcome = run("doctor")
+    assert re.search(
+        r"Lake      granted; its newest row came -?[\d,.]+ (min|h) ago, \d min after the ERP", outcome.out
+    )
+    assert "LAKE_TIMESTAMPS" not in outcome.out
+
+
+@pytest.mark.usefixtures("tenant")
+def test_clocks_that_do_not_go_together_show_a_wrong_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_ENABLED", "true")
+    monkeypatch.setenv("LAKE_TIMESTAMPS", "wall_clock")
+    assert "check SL10_TIMEZONE and LAKE_TIMESTAMPS" in run("doctor").out
+
+
+@pytest.mark.usefixtures("tenant")
+def test_a_lake_that_fails_is_no_reason_to_fail(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_ENABLED", "true")
+    monkeypatch.setenv("LAKE_TABLE_TEMPLATE", "nowhere_{table}")
+    outcome = run("doctor")
+    assert outcome.code == 0
+    assert "Lake      fails: The data lake could not run the query" in outcome.out
+    assert "LAKE_TABLE_TEMPLATE" in outcome.out

@@ -1,8 +1,10 @@
 """REST and the lake give the same records for the same data, whatever is asked and however the lake is set up."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from kai_erp.connectors import CustomerQuery, InventoryQuery, OrdersQuery, Sched
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.core.types import Freshness
 from kai_erp.simulator import Plant, RunningSimulator, SimulatorOptions, build_plant
-from tests.conftest import WALL_CLOCK, SettingsFor, Simulate
+from tests.conftest import WALL_CLOCK, HandClock, SettingsFor, Simulate
 
 ASKED: list[tuple[str, ConnectorQuery]] = [
     ("production_schedule", ScheduleQuery()),
@@ -71,11 +73,18 @@ def keyed(plant: Plant) -> list[tuple[str, ConnectorQuery]]:
 async def opened(
     simulator: RunningSimulator,
     settings_for: SettingsFor,
+    clock: HandClock | None = None,
     **changes: Any,  # noqa: ANN401  # any setting
 ) -> AsyncIterator[App]:
-    now = WALL_CLOCK.replace(tzinfo=settings_for(simulator).zone).astimezone(UTC)
-    async with open_app(settings_for(simulator, lake_enabled=True, **changes), now=lambda: now) as app:
+    settings = settings_for(simulator, lake_enabled=True, **changes)
+    async with open_app(settings, clock=clock or time.monotonic, now=simulated_now(simulator)) as app:
         yield app
+
+
+def simulated_now(simulator: RunningSimulator) -> Callable[[], datetime]:
+    """Return the present of the simulated plant, which moves with the simulator's clock."""
+    state = simulator.state
+    return lambda: state.lake.time.now(state.options)
 
 
 async def from_rest(app: App, name: str, query: ConnectorQuery) -> Answer:
@@ -112,7 +121,7 @@ async def test_whatever_is_asked_both_sources_give_the_same(
     simulate: Simulate, settings_for: SettingsFor, setup: str
 ) -> None:
     switches, changes = SETUPS[setup]
-    simulator = simulate(SimulatorOptions(**switches))
+    simulator = simulate(SimulatorOptions(**switches, lake_submits_per_minute=None))
     async with opened(simulator, settings_for, **changes) as app:
         asked = ASKED if setup == "as usual" else ASKED[::3]
         counts = [await check_same(app, name, query) for name, query in asked]
@@ -141,3 +150,57 @@ async def test_another_seed_makes_no_difference(simulate: Simulate, settings_for
     async with opened(simulate(of=build_plant("small", 7, WALL_CLOCK)), settings_for) as app:
         for name, query in ASKED[::2]:
             await check_same(app, name, query)
+
+
+async def test_a_lake_that_lags_behind_says_how_recent_it_is(
+    simulate: Simulate, settings_for: SettingsFor
+) -> None:
+    simulator = simulate(SimulatorOptions(lake_lag_seconds=600, lake_submits_per_minute=None))
+    state, order = simulator.state, simulator.plant.rows("SLCos")
+    asked = next(str(row["CoNum"]) for row in order if row["Stat"] == "O" and row["Type"] == "R" and row["CustPo"])
+    query = OrdersQuery(order=asked)
+    clock = HandClock()
+    async with opened(simulator, settings_for, clock=clock) as app:
+        await check_same(app, "open_orders", query)
+        changed = state.lake.time.now(state.options)
+        state.change("SLCos", {"CoNum": asked}, {"CustPo": "CHANGED"})
+        rest, lake = await from_rest(app, "open_orders", query), await from_lake(app, "open_orders", query)
+        assert rest.records["customer_po"].to_pylist() == ["CHANGED"]
+        assert lake.records["customer_po"].to_pylist() != ["CHANGED"]
+        assert lake.meta.as_of < changed
+        state.clock.advance(1_000)
+        clock.seconds += 1_000
+        caught_up = await from_lake(app, "open_orders", query)
+        assert caught_up.records["customer_po"].to_pylist() == ["CHANGED"]
+        assert changed <= caught_up.meta.as_of <= state.lake.time.now(state.options)
+
+
+async def test_what_is_deleted_in_the_erp_is_gone_from_the_lake_once_it_has_caught_up(
+    simulate: Simulate, settings_for: SettingsFor
+) -> None:
+    simulator = simulate(SimulatorOptions(lake_lag_seconds=60, lake_submits_per_minute=None))
+    state = simulator.state
+    row = next(row for row in simulator.plant.rows("SLItems") if str(row["Item"]).startswith("FB"))
+    query, clock = InventoryQuery(item=row["Item"]), HandClock()
+    async with opened(simulator, settings_for, clock=clock) as app:
+        assert await check_same(app, "inventory_status", query) == 1
+        state.delete("SLItems", {"Item": str(row["Item"])})
+        assert (await from_rest(app, "inventory_status", query)).meta.total_count == 0
+        assert (await from_lake(app, "inventory_status", query)).meta.total_count == 1
+        state.clock.advance(400)
+        assert await check_same(app, "inventory_status", query) == 0
+
+
+async def test_a_caller_who_goes_away_takes_the_job_with_him(
+    simulate: Simulate, settings_for: SettingsFor
+) -> None:
+    simulator = simulate(SimulatorOptions(lake_job_seconds=30))
+    jobs = simulator.state.lake.jobs
+    async with opened(simulator, settings_for) as app:
+        asking = asyncio.create_task(from_lake(app, "open_orders", OrdersQuery()))
+        while not jobs:  # noqa: ASYNC110  # the simulator's thread fills it
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert [job.canceled for job in jobs] == [True]

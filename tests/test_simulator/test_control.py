@@ -350,10 +350,11 @@ def test_the_documentation_names_every_switch_action_and_route(plant: Plant) -> 
         r for r in create_simulator(plant).routes if isinstance(r, Route) and r.path.startswith("/simulator")
     ]
     paths = {route.path.replace("{collection}", "SLItems") for route in routes}
+    rules = {"compass", "compass.submit", "compass.status", "compass.result", "compass.cancel"}
     members = {field.name for kind in (Switches, Move) for field in fields(kind)}
     actions = {"answer", "delay", "drip", "truncate", "abort", "repeat_bookmark", "drop_bookmark", "move"}
-    assert len(paths) == 7
-    assert [name for name in (*members, *actions, *paths) if name not in page] == []
+    assert len(paths) == 10
+    assert [name for name in (*members, *actions, *paths, *rules) if name not in page] == []
 
 
 async def test_an_answer_without_a_body_has_none(connect: Connect) -> None:

@@ -21,7 +21,7 @@ from kai_erp.connectors.customers_sql import (
     customers_lake_sql,
 )
 from kai_erp.connectors.declaring import CUSTOMER_WIDTHS, code_is, has_text, key_is, keys, properties
-from kai_erp.connectors.parameters import ConnectorQuery, FilterText
+from kai_erp.connectors.parameters import SOMETHING, ConnectorQuery, FilterText
 from kai_erp.core.expressions import Expression, all_of, any_of, equals
 from kai_erp.core.keys import expand_key, fold_key
 from kai_erp.core.lake_sql import LakeTables, render
@@ -43,6 +43,7 @@ class CustomerQuery(ConnectorQuery):
 
     query: Annotated[FilterText, AfterValidator(_given)] = Field(
         min_length=1,
+        json_schema_extra={"pattern": SOMETHING},
         description="Part of the name or of the city, the whole state code, or the whole number, padded or short.",
     )
     active_only: bool = Field(

@@ -271,7 +271,8 @@ def _item_is(text: str | None) -> Expression | None:
     if text is None:
         return None
     if "*" in text:
-        return Like("Item", text, wildcard=True) if len(text.replace("*", "")) <= _ITEM_WIDTH else Nothing()
+        stored = text.rstrip("*") + "*"  # blanks may follow an item where it is stored
+        return Like("Item", stored, wildcard=True) if len(text.replace("*", "")) <= _ITEM_WIDTH else Nothing()
     return AnyKey("Item", (text,)) if len(text) <= _ITEM_WIDTH else Nothing()
 
 

@@ -150,6 +150,6 @@ LEFT JOIN {address} s ON {same_key("s.cust_num", "o.cust_num")} AND s.cust_seq =
 LEFT JOIN {lake.source("item")} i ON {same_key("i.item", "l.item")}
 LEFT JOIN {lake.source("itemwhse")} w ON {same_key("w.item", "l.item")} AND {same_key("w.whse", "l.whse")}
 CROSS JOIN (SELECT COUNT(*) AS numbered FROM {customer} n WHERE n.cust_seq = 0 AND {numbered}) k
-WHERE UPPER(l.stat) = 'O' AND UPPER(o.stat) IN ('O', 'S') AND UPPER(o.type) <> 'E'{condition}
+WHERE UPPER(l.stat) = 'O' AND UPPER(o.stat) IN ('O', 'S') AND (UPPER(o.type) <> 'E' OR o.type IS NULL){condition}
 ORDER BY 1, 15, 16
 """.strip()

@@ -106,8 +106,14 @@ _ADDRESSES = (
     *properties(PropertyType.INTEGER, "CustSeq", required=True),
     *properties(PropertyType.TEXT, "Name", "City", "State"),
 )
-_OPEN_ORDER = all_of(AnyKey("Stat", ("O", "S")), Comparison("Type", Operator.NE, "E"))
-_OPEN_LINE = all_of(equals("Stat", "O"), AnyKey("CoStat", ("O", "S")), Comparison("CoType", Operator.NE, "E"))
+
+
+def _no_estimate(name: str) -> Expression:
+    return AnyOf((Comparison(name, Operator.NE, "E"), NullTest(name)))
+
+
+_OPEN_ORDER = all_of(AnyKey("Stat", ("O", "S")), _no_estimate("Type"))
+_OPEN_LINE = all_of(equals("Stat", "O"), AnyKey("CoStat", ("O", "S")), _no_estimate("CoType"))
 
 
 class SalesOrderTracker(BaseConnector[OrdersQuery]):
@@ -287,8 +293,7 @@ def _number_is(text: str) -> Expression:
 def _order_is(text: str | None) -> Expression | None:
     if text is None:
         return None
-    po = equals("CustPo", text) if len(text) <= _PO_WIDTH else Nothing()
-    return any_of(key_is("CoNum", text, ORDER_WIDTHS), po)
+    return any_of(key_is("CoNum", text, ORDER_WIDTHS), has_text("CustPo", text, _PO_WIDTH))
 
 
 def _item_is(text: str | None) -> Expression | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -58,6 +58,16 @@ class Lake(Protocol):
     async def read(  # noqa: D102
         self, spec: LakeQuerySpec, *, max_bytes: int | None = None, progress: Progress | None = None
     ) -> LakeRead: ...
+    async def clocks(self, tables: Sequence[str]) -> Clocks: ...  # noqa: D102
+
+
+class Clocks(Protocol):
+    """When the newest rows became visible in the lake, and when the ERP says it changed them."""
+
+    @property
+    def visible(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def changed(self) -> datetime | None: ...  # noqa: D102
 
 
 class Joined(Protocol):

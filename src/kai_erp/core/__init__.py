@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kai_erp.core.auth import DirectGrant, IonGrant, TokenManager
     from kai_erp.core.budget import RequestBudget
+    from kai_erp.core.compass_client import CompassClient, CompassEndpoint
     from kai_erp.core.ido_client import IdoClient, IdoEndpoint
+    from kai_erp.core.lake_engine import DataLakeEngine
+    from kai_erp.core.lake_sql import LakeTables
     from kai_erp.core.rest_engine import RestEngine
     from kai_erp.core.router import QueryRouter
     from kai_erp.core.seen import SeenValues, SeenVolumes
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
         Freshness,
         IDOSpec,
         KeySource,
+        LakeQuerySpec,
+        LakeRead,
         Notice,
         Property,
         PropertyType,
@@ -29,7 +34,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "auth": ("DirectGrant", "IonGrant", "TokenManager"),
     "budget": ("RequestBudget",),
+    "compass_client": ("CompassClient", "CompassEndpoint"),
     "ido_client": ("IdoClient", "IdoEndpoint"),
+    "lake_engine": ("DataLakeEngine",),
+    "lake_sql": ("LakeTables",),
     "rest_engine": ("RestEngine",),
     "router": ("QueryRouter",),
     "seen": ("SeenValues", "SeenVolumes"),
@@ -41,6 +49,8 @@ _HOMES = {
         "Freshness",
         "IDOSpec",
         "KeySource",
+        "LakeQuerySpec",
+        "LakeRead",
         "Notice",
         "Property",
         "PropertyType",
@@ -52,6 +62,9 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "CollectionRead",
     "CollectionReport",
+    "CompassClient",
+    "CompassEndpoint",
+    "DataLakeEngine",
     "DataSource",
     "DirectGrant",
     "Freshness",
@@ -60,6 +73,9 @@ __all__ = [
     "IdoEndpoint",
     "IonGrant",
     "KeySource",
+    "LakeQuerySpec",
+    "LakeRead",
+    "LakeTables",
     "Notice",
     "Property",
     "PropertyType",

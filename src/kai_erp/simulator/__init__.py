@@ -3,6 +3,7 @@
 It shares no code with the rest of the package, so that the two can disagree.
 """
 
+from kai_erp.simulator.changes import WrongChange
 from kai_erp.simulator.data import Plant, build_plant
 from kai_erp.simulator.documents import WrongDocument
 from kai_erp.simulator.faults import (
@@ -17,6 +18,8 @@ from kai_erp.simulator.faults import (
     RepeatBookmark,
     Truncate,
 )
+from kai_erp.simulator.lake import Lake, LakeRequest
+from kai_erp.simulator.lake_jobs import LakeJob
 from kai_erp.simulator.running import RunningSimulator, run_simulator, start_simulator
 from kai_erp.simulator.server import SimulatorOptions, create_simulator, ionapi_document
 from kai_erp.simulator.setups import Setup, read_setup
@@ -30,6 +33,9 @@ __all__ = [
     "DropBookmark",
     "Fault",
     "Faults",
+    "Lake",
+    "LakeJob",
+    "LakeRequest",
     "Move",
     "Plant",
     "RecordedRequest",
@@ -39,6 +45,7 @@ __all__ = [
     "SimulatorOptions",
     "SimulatorState",
     "Truncate",
+    "WrongChange",
     "WrongDocument",
     "build_plant",
     "create_simulator",

@@ -3,7 +3,9 @@
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
+
+from kai_erp.simulator.options import UnauthorizedBody
 
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h2>{0}</h2></body></html>"
 _TITLES = {
@@ -32,3 +34,10 @@ def refused(message: str, status: int = 200) -> Response:
     """Return the refusal of a load."""
     answer = {"Items": None, "Bookmark": None, "MoreRowsExist": False, "Success": False, "Message": message}
     return json(answer, status)
+
+
+def unauthorized(kind: UnauthorizedBody) -> Response:
+    """Return what the gateway answers to a request without a valid token."""
+    if kind == "json":
+        return json({"error": "invalid_token", "error_description": "The access token is not valid."}, 401)
+    return PlainTextResponse("Unauthorized" if kind == "text" else "", 401)

@@ -34,7 +34,7 @@ class Collection:
         self.columns: Mapping[str, Column] = {column.name: column for column in columns}
         self._by_lower = {name.lower(): column for name, column in self.columns.items()}
         self.size = len(self.columns[table.key[0]].natives)
-        self.version = 0
+        self.version = self.touched = 0
         self._hidden: frozenset[int] = frozenset()
         self._shown: tuple[int, list[dict[str, str | None]]] | None = None
 
@@ -68,6 +68,16 @@ class Collection:
             raise ValueError(f"{name} is part of the key of {self.name}")
         self.columns[name].change(row, value)
         self.version += 1
+
+    def touch(self) -> None:
+        """Let what was read of it be read anew, since a table that it joins has changed."""
+        self.version += 1
+        self.touched += 1
+
+    @property
+    def edits(self) -> int:
+        """How often rows of its own were changed, hidden or shown."""
+        return self.version - self.touched
 
     def wire_rows(self) -> list[dict[str, str | None]]:
         """Return every row with all its properties as the server sends them."""

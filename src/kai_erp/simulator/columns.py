@@ -104,11 +104,22 @@ class Guids(Sequence[str]):
 class Column:
     """One property of a collection with the values of all rows, made when they are first used."""
 
-    __slots__ = ("_comparable", "_form", "_natives", "_source", "_written", "name", "origin", "shape")
+    __slots__ = (
+        *("_changes", "_comparable", "_follows", "_form", "_natives", "_read_at", "_source", "_written"),
+        *("name", "origin", "shape"),
+    )
 
-    def __init__(self, name: str, shape: Shape, source: Source, origin: Origin = Origin.BOUND) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: Shape,
+        source: Source,
+        origin: Origin = Origin.BOUND,
+        follows: "Column | None" = None,
+    ) -> None:
         self.name, self.shape, self.origin = name, shape, origin
-        self._source = source
+        self._source, self._follows = source, follows
+        self._changes = self._read_at = 0
         self._natives: Natives | None = None
         self._comparable: Natives | None = None
         self._form = f"%.{shape.places}f"
@@ -118,24 +129,31 @@ class Column:
     @property
     def natives(self) -> Natives:
         """The values: text, numbers, and dates in wire form (which sorts as time does)."""
-        if self._natives is None:
+        if self._natives is None or (self._follows is not None and self._read_at != self.revision):
             self._natives = self._source() if callable(self._source) else self._source
+            self._comparable, self._read_at = None, self.revision
         return self._natives
+
+    @property
+    def revision(self) -> int:
+        """How often the values were changed, here or where they come from."""
+        return self._changes + (self._follows.revision if self._follows is not None else 0)
 
     @property
     def comparable(self) -> Natives:
         """The values as the database compares and sorts them."""
+        natives = self.natives
         if self._comparable is None:
-            self._comparable = self._compared()
+            self._comparable = self._compared(natives)
         return self._comparable
 
-    def _compared(self) -> Natives:
+    def _compared(self, natives: Natives) -> Natives:
         if self.shape.kind is Kind.TEXT:
-            folded = {value: None if value is None else fold(str(value)) for value in set(self.natives)}
-            return [folded[value] for value in self.natives]
+            folded = {value: None if value is None else fold(str(value)) for value in set(natives)}
+            return [folded[value] for value in natives]
         if self.shape.kind is Kind.GUID:
-            return [None if v is None else guid_rank(str(v)) for v in self.natives]
-        return self.natives
+            return [None if v is None else guid_rank(str(v)) for v in natives]
+        return natives
 
     def wire(self, rows: Sequence[int]) -> list[str | None]:
         """Return the values of `rows` as the server sends them."""
@@ -152,7 +170,8 @@ class Column:
         """Set one value, as a posting in the ERP would."""
         natives = list(self.natives)
         natives[row] = value
-        self._natives, self._comparable = natives, None
+        self._changes += 1
+        self._natives, self._comparable, self._read_at = natives, None, self.revision
 
 
 def joined(name: str, source: Column, link: Sequence[int]) -> Column:
@@ -162,12 +181,12 @@ def joined(name: str, source: Column, link: Sequence[int]) -> Column:
         natives = source.natives
         return [natives[i] if i >= 0 else None for i in link]
 
-    return Column(name, replace(source.shape, required=False), follow, Origin.JOINED)
+    return Column(name, replace(source.shape, required=False), follow, Origin.JOINED, source)
 
 
 def alias(name: str, source: Column, origin: Origin) -> Column:
     """Return the same values under another name."""
-    return Column(name, source.shape, lambda: source.natives, origin)
+    return Column(name, source.shape, lambda: source.natives, origin, source)
 
 
 def derived(name: str, shape: Shape, make: Callable[[], Natives]) -> Column:

@@ -13,6 +13,9 @@ from starlette.routing import Route
 
 from kai_erp.simulator.answers import json
 from kai_erp.simulator.documents import Catalogue, WrongDocument, read_collection, read_json
+from kai_erp.simulator.lake_documents import write_job, write_request
+from kai_erp.simulator.lake_results import plain
+from kai_erp.simulator.postings import post, write_change
 from kai_erp.simulator.rules import action_name, read_faults, write_fault
 from kai_erp.simulator.state import RecordedRequest, SimulatorState
 from kai_erp.simulator.switches import read_switches, write_switches
@@ -34,6 +37,13 @@ def control_routes(state: SimulatorState) -> list[Route]:
         _route("/denied/{collection}", "DELETE", control.allow),
         _route("/tokens/revoke", "POST", control.revoke_tokens),
         _route("/options", "PATCH", control.turn),
+        _route("/changes", "GET", control.changes),
+        _route("/changes", "POST", control.change),
+        _route("/changes", "DELETE", control.forget_changes),
+        _route("/clock", "POST", control.advance),
+        _route("/clock", "DELETE", control.reset_clock),
+        _route("/lake", "GET", control.lake),
+        _route("/lake", "DELETE", control.forget_lake),
         _route("/requests", "GET", control.requests),
         _route("/requests", "DELETE", control.forget_requests),
     ]
@@ -132,6 +142,51 @@ class _Control:
         """Turn switches; those that are not named stay."""
         self._state.turn(read_switches(read_json(await request.body()), self._catalogue))
         return {"options": write_switches(self._state.options)}
+
+    async def changes(self, _: Request) -> object:
+        """Return what was changed in the ERP."""
+        return {"changes": [write_change(change) for change in self._state.changes.log]}
+
+    async def change(self, request: Request) -> object:
+        """Change or delete a row of the ERP, or several."""
+        post(read_json(await request.body()), self._state)
+        return await self.changes(request)
+
+    async def forget_changes(self, request: Request) -> object:
+        """Put all rows back."""
+        self._state.forget_changes()
+        return await self.changes(request)
+
+    async def advance(self, request: Request) -> object:
+        """Let time pass at once."""
+        document = read_json(await request.body())
+        seconds = document.get("advance") if isinstance(document, dict) else None
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+            raise WrongDocument("advance", "seconds are needed, from 0")
+        self._state.clock.advance(seconds)
+        return self._clock()
+
+    async def reset_clock(self, _: Request) -> object:
+        """Take back what was advanced."""
+        self._state.clock.reset()
+        return self._clock()
+
+    def _clock(self) -> object:
+        state = self._state
+        return {"seconds": round(state.clock.seconds(), 3), "now": plain(state.lake.time.now(state.options))}
+
+    async def lake(self, _: Request) -> object:
+        """Return the jobs of the lake and the requests to it, the newest last."""
+        lake = self._state.lake
+        return {
+            "jobs": [write_job(job) for job in lake.jobs],
+            "requests": [write_request(request) for request in lake.requests],
+        }
+
+    async def forget_lake(self, request: Request) -> object:
+        """Forget the jobs of the lake and the requests to it."""
+        self._state.lake.forget()
+        return await self.lake(request)
 
     async def requests(self, request: Request) -> object:
         """Return the recorded requests after the first `since`, the newest last."""

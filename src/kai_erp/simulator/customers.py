@@ -1,13 +1,13 @@
 """Customers with their bill-to (sequence 0) and ship-to addresses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 
 from kai_erp.simulator.blueprint import Blueprint
 from kai_erp.simulator.collection import Collection, SubCollection, Table
-from kai_erp.simulator.columns import FLAG, INTEGER, SHORT, Column, Native, decimal, fold, key, right, text
+from kai_erp.simulator.columns import FLAG, INTEGER, SHORT, Column, Native, decimal, fold, joined, key, right, text
 from kai_erp.simulator.jobs import chance, falls
 from kai_erp.simulator.views import View
 from kai_erp.simulator.vocabulary import AWKWARD_FIRMS, FIRMS, PEOPLE, STREETS, TOWNS
@@ -27,13 +27,20 @@ class Address:
     serial: int
     phone: str | None = None
     email: str | None = None
-    credit_hold: int = 0
+    credit_hold: int | None = 0
     order_balance: float = 0.0
 
     @property
     def country(self) -> str:
         """The country's name."""
         return "Canada" if self.town[1] == "QC" else "United States"
+
+    @property
+    def currency(self) -> str:
+        """The code of the currency."""
+        if falls(self.serial, 43, 6):
+            return "EUR"
+        return "CAD" if self.town[1] == "QC" else "USD"
 
 
 @dataclass(slots=True)
@@ -48,6 +55,10 @@ class Customers:
     def pick(self, dice: Random) -> Address:
         """Return the bill-to of a customer: a few order most."""
         return self.rows[dice.choices(self.bill_tos, cum_weights=self.weights)[0]]
+
+    def find(self, address: Address) -> int:
+        """Return the row of an address, -1 for one that was lost."""
+        return self.row_of.get((address.cust_num, address.cust_seq), -1)
 
     def ship_to(self, bill_to: Address, dice: Random) -> Address:
         """Return one of the customer's addresses, the bill-to included."""
@@ -100,17 +111,21 @@ def _address(cust_num: str, seq: int, name: str, serial: int, dice: Random) -> A
         address.phone = f"555-01{serial % 100:02}"
     if not chance(dice, 0.2):
         address.email = f"orders{serial}@example.com"
-    address.credit_hold = int(seq == 0 and serial % 67 == 1)
+    address.credit_hold = None if falls(serial, 29, 9) else int(seq == 0 and serial % 67 == 1)
     return address
 
 
-def customers_collection(plan: Blueprint, customers: Customers) -> Collection:
+def lost_customer(serial: int) -> Address:
+    """Return a customer whose row was deleted: orders name it still."""
+    return Address(f"C9{serial:05}", 0, None, "", ("", "", ""), serial)
+
+
+def customers_collection(plan: Blueprint, customers: Customers, addresses: Collection) -> Collection:
     """Return SLCustomers: the customer table with its address joined."""
-    view = View(customers.rows)
+    view, link = View(customers.rows), range(len(customers.rows))
     columns = [
         *_keys(view),
-        *_postal(view, view.joined),
-        *_credit(view, view.joined),
+        *(joined(name, addresses.columns[name], link) for name in _OF_ADDRESS),
         *_people(view),
         *_terms(view),
         *plan.audit("customer", len(customers.rows)),
@@ -124,8 +139,8 @@ def addresses_collection(plan: Blueprint, customers: Customers) -> Collection:
     view = View(customers.rows)
     columns = [
         *_keys(view),
-        *_postal(view, view.column),
-        *_credit(view, view.column),
+        *_postal(view),
+        *_credit(view),
         view.constant("CorpCred", FLAG, 0),
         view.constant("CorpAddress", FLAG, 0),
         view.derived("DerBillToAddress", text(200), lambda row: f"{row.name}\r\n{row.street}\r\n{row.town[0]}"),
@@ -141,10 +156,16 @@ def _keys(view: View[Address]) -> list[Column]:
     ]
 
 
-Maker = Callable[..., Column]
+_OF_ADDRESS = (
+    *("Name", "Addr_1", "Addr_2", "Addr_3", "Addr_4", "City", "State", "Zip", "County", "Country"),
+    *("FaxNum", "TelexNum", "ExternalEmailAddr", "InternalEmailAddr", "BillToEmail", "ShipToEmail", "InternetUrl"),
+    *("CurrCode", "CreditHold", "CreditLimit", "CorpCust", "BalMethod"),
+)
 
 
-def _postal(_: View[Address], make: Maker) -> list[Column]:
+def _postal(view: View[Address]) -> list[Column]:
+    make = view.column
+
     def nothing(_: Address) -> Native:
         return None
 
@@ -169,9 +190,10 @@ def _postal(_: View[Address], make: Maker) -> list[Column]:
     ]
 
 
-def _credit(_: View[Address], make: Maker) -> list[Column]:
+def _credit(view: View[Address]) -> list[Column]:
+    make = view.column
     return [
-        make("CurrCode", text(3), lambda row: "CAD" if row.town[1] == "QC" else "USD"),
+        make("CurrCode", text(3), lambda row: row.currency),
         make("CreditHold", FLAG, lambda row: row.credit_hold),
         make("CreditLimit", MONEY, lambda row: 50_000.0 if row.cust_seq == 0 else None),
         make("CorpCust", right(7), lambda _: None),
@@ -191,6 +213,10 @@ def _people(view: View[Address]) -> list[Column]:
     ]
 
 
+def _listed(row: Address) -> Native:
+    return None if falls(row.serial, 37, 5) else int(not falls(row.serial, 19, 3))
+
+
 def _terms(view: View[Address]) -> list[Column]:
     return [
         view.column("TermsCode", text(3), lambda row: ("N30", "N60", "COD")[row.serial % 3]),
@@ -207,7 +233,7 @@ def _terms(view: View[Address]) -> list[Column]:
         view.column("SalesYtd", MONEY, lambda row: float(row.serial * 971 % 250_000)),
         view.column("SalesPtd", MONEY, lambda row: float(row.serial * 97 % 20_000)),
         view.column("SalesLstYr", MONEY, lambda row: float(row.serial * 577 % 250_000)),
-        view.column("ShowInDropDownList", FLAG, lambda row: int(not falls(row.serial, 19, 3))),
+        view.column("ShowInDropDownList", FLAG, _listed),
         view.constant("ShipPartial", FLAG, 1),
         view.constant("ShipEarly", FLAG, 0),
         view.constant("ShipHold", FLAG, 0),

@@ -12,7 +12,7 @@ from kai_erp.simulator.customers import Customers, addresses_collection, custome
 from kai_erp.simulator.items import Items, item_columns, make_items
 from kai_erp.simulator.materials import Material, allocate, make_materials, materials_collection
 from kai_erp.simulator.operation_times import schedules_collection
-from kai_erp.simulator.order_views import lines_collection, order_lines, orders_collection
+from kai_erp.simulator.order_views import LineJoins, OrderLines, lines_collection, order_lines, orders_collection
 from kai_erp.simulator.orders import Order, demand, make_orders
 from kai_erp.simulator.plant import Plant
 from kai_erp.simulator.purchases import PurchaseLine, make_purchases, purchases_collection, supply
@@ -78,9 +78,11 @@ def _collections(plan: Blueprint, records: _Records) -> Iterator[Collection]:
     yield materials_collection(plan, records.materials, records.work, items)
     stock = stock_collection(plan, records.items, records.stock, items)
     yield from (stock, locations_collection(plan, records.stock, stock, items))
-    yield orders_collection(plan, records.orders)
-    yield lines_collection(plan, order_lines(records.orders), items, records.stock)
-    yield from (customers_collection(plan, records.customers), addresses_collection(plan, records.customers))
+    addresses = addresses_collection(plan, records.customers)
+    orders = orders_collection(plan, records.orders, records.customers, addresses)
+    lines = OrderLines(order_lines(records.orders), records.orders, records.customers)
+    yield from (orders, lines_collection(plan, lines, LineJoins(orders, addresses, items, stock), records.stock))
+    yield from (customers_collection(plan, records.customers, addresses), addresses)
     yield purchases_collection(plan, records.purchases, items)
 
 

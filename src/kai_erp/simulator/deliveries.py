@@ -69,14 +69,15 @@ def spoil(response: Response, action: Action | None, bookmark: str | None) -> Re
 
 def _broken(response: Response, action: Action | None) -> Response:
     body, status, kind = bytes(response.body), response.status_code, response.media_type
+    kept = {name: value for name, value in response.headers.items() if name == "content-encoding"}
     if isinstance(action, Truncate):
-        return Response(body[: int(len(body) * action.share)], status, None, kind)
+        return Response(body[: int(len(body) * action.share)], status, kept, kind)
     if isinstance(action, Abort):
-        aborted = _AbortedResponse(body, status, None, kind)
+        aborted = _AbortedResponse(body, status, kept, kind)
         aborted.share = action.share
         return aborted
     if isinstance(action, Drip):
-        dripped = _DrippedResponse(body, status, None, kind)
+        dripped = _DrippedResponse(body, status, kept, kind)
         dripped.drip = action
         return dripped
     return response

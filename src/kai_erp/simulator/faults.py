@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from kai_erp.simulator.movements import Movements
 
+COMPASS = "compass"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -82,7 +84,8 @@ Action = Answer | Truncate | Abort | Delay | Drip | RepeatBookmark | DropBookmar
 class Fault:
     """One rule: on which requests which action is taken.
 
-    `on` is a collection, "ido" (every request of the IDO service), "token" or "*" (both).
+    `on` is a collection, "ido" (every request of the IDO service), "token", "compass" (every request to
+    the lake), "compass.submit", "compass.status", "compass.result", "compass.cancel" or "*" (all).
 
     `page` restricts it to the n-th page of a walk, `nth` lets it start with the n-th request that
     matches, `times` ends it after so many (None: never).
@@ -98,7 +101,8 @@ class Fault:
 
     def due(self, on: str, page: int | None) -> bool:
         """Whether the rule would act on this request; counts the requests that match."""
-        wider = "token" if on == "token" else "ido"
+        service = on.partition(".")[0]
+        wider = service if service in {"token", COMPASS} else "ido"
         if self.on.lower() not in {"*", wider, on.lower()} or self.page not in {None, page}:
             return False
         self.seen += 1

@@ -1,14 +1,32 @@
 """What tenant the simulator plays, and how it behaves where real servers are known to differ."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 UnauthorizedBody = Literal["json", "text", "empty"]
 Language = Literal["en", "de"]
 Status = Annotated[int, Field(ge=200, le=599)]
+LakeFormat = Literal["csv", "json"]
+LakeTimestamps = Literal["utc", "wall_clock"]
+Duration = Annotated[float, Field(ge=0)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name} is no time zone") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+TableTemplate = Annotated[str, Field(pattern=r"^[^{}]*\{table\}[^{}]*$")]
+SiteRef = Annotated[str, Field(min_length=1, max_length=8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,40 @@ class Switches:
     drop_properties: Mapping[str, frozenset[str] | set[str]] = field(default_factory=dict)
     """Properties that this tenant lacks, by IDO."""
 
+    lake_table_template: TableTemplate = "{table}"
+    """What the lake calls a table of the ERP."""
+    lake_site: SiteRef = "MAIN"
+    """The site that the rows of the plant name in site_ref."""
+    lake_other_site: SiteRef | None = None
+    """Another site: a third of all rows exists there too, with other quantities."""
+    lake_lacks: frozenset[str] = frozenset()
+    """Tables (`job`) and columns (`job.item`) that are not replicated to the lake."""
+    lake_timestamps: LakeTimestamps = "utc"
+    """Whether the lake holds instants, or the ERP's wall clock as if it were UTC."""
+    lake_zone: Zone = "America/Chicago"
+    """The zone of the ERP's wall clock."""
+    lake_lag_seconds: Duration = 0.0
+    """How long a change of the ERP is under way to the lake; without a lag it is there at once."""
+    lake_batch_seconds: Duration = 300.0
+    """What is under way lands in batches: each time this many seconds have passed."""
+    lake_job_seconds: Duration = 0.0
+    """How long each job runs at least."""
+    lake_first_touch_seconds: Duration = 0.0
+    """How much longer it runs for each table that is new to the lake, or has changed since it was read."""
+    lake_job_limit_seconds: Duration = 3600.0
+    """A job that runs as long as this fails."""
+    lake_result_seconds: Duration = 72_000.0
+    """How long a job that has ended is known."""
+    lake_page_bytes: PositiveInt = 10_000_000
+    """A page above this many bytes is refused."""
+    lake_default_format: LakeFormat = "csv"
+    """The format of a result when the client accepts anything."""
+    lake_submits_per_minute: PositiveInt | None = 100
+    lake_statuses_per_minute: PositiveInt | None = 1000
+    lake_results_per_minute: PositiveInt | None = 10_000
+    lake_retry_after: bool = False
+    """Whether the answer to too many calls says when to come back."""
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions(Switches):
@@ -74,6 +126,8 @@ class SimulatorOptions(Switches):
     username: str = "demo"
     password: str = field(default="not-a-real-password", repr=False)
     token_seconds: float = 7200
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    """Seconds that pass for the ERP and the lake."""
 
 
 def ionapi_document(base_url: str, options: SimulatorOptions) -> dict[str, str]:

@@ -18,7 +18,7 @@ from kai_erp.simulator.columns import (
     right,
     text,
 )
-from kai_erp.simulator.customers import MONEY
+from kai_erp.simulator.customers import MONEY, Customers
 from kai_erp.simulator.orders import Line, Order
 from kai_erp.simulator.stock import Stock
 from kai_erp.simulator.views import View
@@ -53,13 +53,15 @@ def _age(order: Order) -> int:
     return 25 + order.serial * 53 % 6000 if order.stat in "OSP" else _OLD_ENOUGH - order.day * 700
 
 
-def orders_collection(plan: Blueprint, orders: Sequence[Order]) -> Collection:
+def orders_collection(
+    plan: Blueprint, orders: Sequence[Order], customers: Customers, addresses: Collection
+) -> Collection:
     """Return SLCos."""
     view = View(orders)
     columns = [
         *_order_identity(plan, view),
         *_order_terms(view),
-        *_order_addresses(view),
+        *_order_addresses(view, customers, addresses),
         *plan.audit("co", len(orders), lambda: [_age(order) for order in orders]),
     ]
     children = (SubCollection("SLCoitems", (("CoNum", "CoNum"),)),)
@@ -72,7 +74,7 @@ def _order_identity(plan: Blueprint, view: View[Order]) -> list[Column]:
         view.column("CoNum", key(right(10)), lambda order: order.co_num),
         view.column("Type", text(1), lambda order: order.type),
         view.column("Stat", text(1), lambda order: order.stat),
-        view.column("CustNum", right(7), lambda order: order.bill_to.cust_num),
+        view.column("CustNum", right(7), lambda order: order.cust_num),
         view.column("CustSeq", INTEGER, lambda order: order.ship_to.cust_seq),
         view.column("CustPo", text(25), lambda order: order.cust_po),
         view.column("OrderDate", DATE, lambda order: day(order.day)),
@@ -117,36 +119,57 @@ _STATES = {
 }
 
 
-def _order_addresses(view: View[Order]) -> list[Column]:
+def _order_addresses(view: View[Order], customers: Customers, addresses: Collection) -> list[Column]:
+    bill_to = [customers.find(order.bill_to) for order in view.rows]
+    ship_to = [customers.find(order.ship_to) for order in view.rows]
     return [
-        view.joined("BillToName", text(60), lambda order: order.bill_to.name),
-        view.joined("BillToAddr_1", text(50), lambda order: order.bill_to.street),
-        view.joined("BillToCity", text(30), lambda order: order.bill_to.town[0]),
-        view.joined("BillToState", text(5), lambda order: order.bill_to.town[1]),
-        view.joined("ShipToName", text(60), lambda order: order.ship_to.name),
-        view.joined("ShipToAddr_1", text(50), lambda order: order.ship_to.street),
-        view.joined("ShipToCity", text(30), lambda order: order.ship_to.town[0]),
-        view.joined("ShipToState", text(5), lambda order: order.ship_to.town[1]),
-        view.joined("ShipToZip", text(10), lambda order: order.ship_to.town[2]),
-        view.joined("ShipToCountry", text(30), lambda order: order.ship_to.country),
-        view.joined("AdrName", text(60), lambda order: order.ship_to.name),
-        view.joined("CadrName", text(60), lambda order: order.bill_to.name),
+        *(
+            joined(f"BillTo{name}", addresses.columns[name], bill_to)
+            for name in ("Name", "Addr_1", "City", "State")
+        ),
+        *(joined(f"ShipTo{name}", addresses.columns[name], ship_to) for name in _SHIP_TO),
+        joined("AdrName", addresses.columns["Name"], ship_to),
+        joined("CadrName", addresses.columns["Name"], bill_to),
     ]
 
 
-def lines_collection(plan: Blueprint, lines: Sequence[OrderLine], items: Collection, stock: Stock) -> Collection:
+_SHIP_TO = ("Name", "Addr_1", "City", "State", "Zip", "Country")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLines:
+    """The lines of a plant in key order, with the orders and customers that they belong to."""
+
+    rows: Sequence[OrderLine]
+    orders: Sequence[Order]
+    customers: Customers
+
+
+@dataclass(frozen=True, slots=True)
+class LineJoins:
+    """What SLCoitems is joined to."""
+
+    orders: Collection
+    addresses: Collection
+    items: Collection
+    stock: Collection
+
+
+def lines_collection(plan: Blueprint, lines: OrderLines, joins: LineJoins, stock: Stock) -> Collection:
     """Return SLCoitems."""
-    view = View(lines)
+    view = View(lines.rows)
     columns = [
         *_line_identity(view),
         *_line_quantities(view),
         *_line_dates(plan, view),
         *_line_references(view),
-        *_line_order(plan, view),
-        *_line_joins(view, items, stock),
+        view.column("CoCustNum", right(7), lambda row: row.order.cust_num),
+        *_line_order(lines, joins.orders),
+        *_line_addresses(lines, joins.addresses),
+        *_line_joins(view, joins, stock),
         *_line_sums(view),
         view.unbound("UbSelect"),
-        *plan.audit("coitem", len(lines), lambda: [_age(row.order) for row in lines]),
+        *plan.audit("coitem", len(lines.rows), lambda: [_age(row.order) for row in lines.rows]),
     ]
     return Collection("SLCoitems", Table("coitem", ("CoNum", "CoLine", "CoRelease")), columns)
 
@@ -208,33 +231,33 @@ def _line_references(view: View[OrderLine]) -> list[Column]:
     ]
 
 
-def _line_order(plan: Blueprint, view: View[OrderLine]) -> list[Column]:
-    day = plan.calendar.day
+def _line_order(lines: OrderLines, orders: Collection) -> list[Column]:
+    row_of = {order.co_num: row for row, order in enumerate(lines.orders)}
+    link = [row_of[row.order.co_num] for row in lines.rows]
+    of_order = ("CustSeq", "Type", "Stat", "OrderDate", "CustPo", "CreditHold", "Whse", "Price")
     return [
-        view.column("CoCustNum", right(7), lambda row: row.order.bill_to.cust_num),
-        view.joined("CoCustSeq", INTEGER, lambda row: row.order.ship_to.cust_seq),
-        view.joined("CoType", text(1), lambda row: row.order.type),
-        view.joined("CoStat", text(1), lambda row: row.order.stat),
-        view.joined("CoOrderDate", DATE, lambda row: day(row.order.day)),
-        view.joined("CoCustPo", text(25), lambda row: row.order.cust_po),
-        view.joined("CustPo", text(25), lambda row: row.order.cust_po),
-        view.joined("CoCreditHold", FLAG, lambda row: row.order.credit_hold),
-        view.joined("CoWhse", text(4), lambda _: "MAIN"),
-        view.joined("CoPrice", MONEY, lambda row: round(sum(line.amount for line in row.order.lines), 2)),
-        view.joined("AdrName", text(60), lambda row: (row.line.drop_ship or row.order.ship_to).name),
-        view.joined("AdrCity", text(30), lambda row: (row.line.drop_ship or row.order.ship_to).town[0]),
-        view.joined("Adr0Name", text(60), lambda row: row.order.bill_to.name),
+        *(joined(f"Co{name}", orders.columns[name], link) for name in of_order),
+        joined("CustPo", orders.columns["CustPo"], link),
     ]
 
 
-def _line_joins(view: View[OrderLine], items: Collection, stock: Stock) -> list[Column]:
+def _line_addresses(lines: OrderLines, addresses: Collection) -> list[Column]:
+    ship_to = [lines.customers.find(row.line.drop_ship or row.order.ship_to) for row in lines.rows]
+    bill_to = [lines.customers.find(row.order.bill_to) for row in lines.rows]
+    return [
+        joined("AdrName", addresses.columns["Name"], ship_to),
+        joined("AdrCity", addresses.columns["City"], ship_to),
+        joined("Adr0Name", addresses.columns["Name"], bill_to),
+    ]
+
+
+def _line_joins(view: View[OrderLine], joins: LineJoins, stock: Stock) -> list[Column]:
     link = [row.line.item_row for row in view.rows]
     rows = [stock.row_of.get((row.line.item_row, row.line.whse), -1) for row in view.rows]
-    on_hand = Column("QtyOnHand", QUANTITY, stock.on_hand)
     return [
-        joined("ItDescription", items.columns["Description"], link),
-        joined("ItUM", items.columns["UM"], link),
-        joined("IteWhsQtyOnHand", on_hand, rows),
+        joined("ItDescription", joins.items.columns["Description"], link),
+        joined("ItUM", joins.items.columns["UM"], link),
+        joined("IteWhsQtyOnHand", joins.stock.columns["QtyOnHand"], rows),
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kai_erp.simulator.blueprint import Blueprint
 from kai_erp.simulator.calendar import NO_DATE
 from kai_erp.simulator.columns import fold
-from kai_erp.simulator.customers import Address, Customers
+from kai_erp.simulator.customers import Address, Customers, lost_customer
 from kai_erp.simulator.items import Items
 from kai_erp.simulator.jobs import Job, chance, falls, number_key
 from kai_erp.simulator.stock import Stock
@@ -62,8 +62,14 @@ class Order:
     day: int
     serial: int
     cust_po: str | None = None
-    credit_hold: int = 0
+    credit_hold: int | None = 0
     lines: list[Line] = field(default_factory=list)
+
+    @property
+    def cust_num(self) -> str:
+        """The customer's number as it was typed."""
+        number = self.bill_to.cust_num
+        return number.lower() if falls(self.serial, 19, 15) else number
 
     @property
     def demands(self) -> bool:
@@ -128,7 +134,9 @@ class OrderBook:
             stat = "P" if falls(serial, 17, 5) else "S" if falls(serial, 23, 9) else "O"
             kind = "B" if falls(serial, 13, 6) else "R"
             order = self._header(kind, stat, -self._dice.randrange(3, 50), serial)
-            order.credit_hold = int(falls(serial, 61, 8))
+            order.credit_hold = None if falls(serial, 41, 20) else int(falls(serial, 61, 8))
+            if falls(serial, 73, 27):
+                order.bill_to = order.ship_to = lost_customer(serial)
             for n in range(count):
                 order.lines.append(self._open_line(n, order))
             if falls(serial, 6, 1) and kind == "R":
@@ -157,7 +165,9 @@ class OrderBook:
 
     def _line(self, number: int, row: int, quantity: float, serial: int) -> Line:
         item = self._items.rows[row]
-        price = round((_PRICE_OF_MADE if item.source == "M" else 40.0) * (0.5 + serial * 37 % 100 / 50), 2)
+        places = 5 if falls(serial, 7, 4) else 2
+        base = _PRICE_OF_MADE if item.source == "M" else 40.0
+        price = round(base * (0.5 + serial * 37 % 100 / 50) / (3 if falls(serial, 7, 4) else 1), places)
         whse = "MAIN" if serial % 9 else self._plan.scale.warehouses[serial % len(self._plan.scale.warehouses)]
         line = Line(number, 0, row, item.code, item.description, "O", quantity, 0.0, price, whse, serial)
         line.discount = (0.0, 0.0, 0.0, 5.0, 12.5)[serial % 5]
@@ -176,6 +186,8 @@ def _spoil(line: Line, order: Order) -> None:
         line.item_row, line.item, line.description = -1, "FREIGHT-OUT", "Freight & handling"
     elif falls(key, 47, 20):
         line.item = line.item.swapcase()
+    elif falls(key, 43, 11):
+        line.item += "  "
     if falls(key, 71, 30):
         line.due = None
     if falls(key, 97, 31):
@@ -194,7 +206,7 @@ def _link_jobs(jobs: list[Job], orders: list[Order], items: Items) -> None:
         line.ref_type, line.ref_num, line.ref_line = "J", job.job, job.suffix
         line.ordered = max(line.ordered, job.qty)
         job.ord_type, job.ord_num, job.ord_line, job.ord_release = "O", order.co_num, line.line, line.release
-        job.cust_num = order.bill_to.cust_num
+        job.cust_num = order.cust_num
     for job in jobs:
         if job.ord_type is None:
             job.ord_type = "I"

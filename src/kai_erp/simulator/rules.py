@@ -29,7 +29,10 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderText = Annotated[str, Field(pattern=r"^[ -~]*$")]
 Rows = Annotated[int, Field(ge=0, le=500)]
 
-_EVERYWHERE = ("*", "ido", "token")
+_EVERYWHERE = (
+    *("*", "ido", "token"),
+    *("compass", "compass.submit", "compass.status", "compass.result", "compass.cancel"),
+)
 _BODILESS = (204, 304)
 _FRAMING = ("content-length", "transfer-encoding")
 

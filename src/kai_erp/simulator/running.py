@@ -50,12 +50,14 @@ class RunningSimulator:
         return ionapi_document(self.base_url, self.state.options)
 
     def close(self) -> None:
-        """Stop listening, cut connections that are still open, and put rows back that faults moved."""
+        """Stop listening, cut connections that are still open, and put rows back that were moved or changed."""
         self._server.should_exit = True
         self._thread.join(_POLITE)
         self._server.force_exit = True
         self._thread.join(_STARTED_WITHIN)
         self.state.faults.movements.restore()
+        self.state.forget_changes()
+        self.state.lake.close()
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from kai_erp.simulator.answers import html, json, page_of_iis, refused
+from kai_erp.simulator.answers import html, json, page_of_iis, refused, unauthorized
 from kai_erp.simulator.control import control_routes
 from kai_erp.simulator.deliveries import spoil
 from kai_erp.simulator.faults import Answer, Delay, Move
+from kai_erp.simulator.lake_endpoints import lake_routes
 from kai_erp.simulator.load_requests import read_query
 from kai_erp.simulator.moving import serve_moving
 from kai_erp.simulator.options import SimulatorOptions, ionapi_document
@@ -41,6 +42,7 @@ def create_simulator(plants: Plant | Mapping[str, Plant], options: SimulatorOpti
             Route(f"/{options.tenant}/as/revoke_token.oauth2", oauth.revoke, methods=["POST"]),
             *direct.routes(SERVICE),
             *gateway.routes(f"/{options.tenant}/{options.suite}{SERVICE}"),
+            *lake_routes(state),
             *control_routes(state),
         ],
         exception_handlers={404: page_of_iis, 405: page_of_iis},
@@ -205,7 +207,7 @@ class IdoEndpoints:
         if not self._through_gateway:
             return self._direct_plant(authorization)
         if not self._state.tokens.accepts(authorization):
-            return self._unauthorized()
+            return unauthorized(self._state.options.unauthorized_body)
         plant = self._state.plants.get(request.headers.get("x-infor-mongooseconfig", ""))
         if plant is None:
             message = "invalidcredentials: error authenticating user"
@@ -217,12 +219,6 @@ class IdoEndpoints:
         if configuration is None:
             return refused("Invalid token", self._state.options.bad_direct_token_status)
         return self._state.plants[configuration]
-
-    def _unauthorized(self) -> Response:
-        kind = self._state.options.unauthorized_body
-        if kind == "json":
-            return json({"error": "invalid_token", "error_description": "The access token is not valid."}, 401)
-        return PlainTextResponse("Unauthorized" if kind == "text" else "", 401)
 
 
 async def _ping(_: Request) -> Response:

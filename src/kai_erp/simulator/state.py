@@ -3,8 +3,14 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
+from kai_erp.simulator.changes import Changes, Key, WrongChange
+from kai_erp.simulator.clocks import Clock
+from kai_erp.simulator.collection import Collection
 from kai_erp.simulator.faults import Action, Faults
+from kai_erp.simulator.lake import Lake
+from kai_erp.simulator.literals import wire_date
 from kai_erp.simulator.options import SimulatorOptions
 from kai_erp.simulator.plant import Plant
 from kai_erp.simulator.selections import Selections
@@ -40,6 +46,9 @@ class SimulatorState:
     plants: Mapping[str, Plant]
     tokens: Tokens
     selections: Selections
+    clock: Clock
+    changes: Changes
+    lake: Lake
     faults: Faults = field(default_factory=Faults)
     requests: list[RecordedRequest] = field(default_factory=list)
     token_requests: int = 0
@@ -63,9 +72,31 @@ class SimulatorState:
     def turn(self, switches: Mapping[str, object]) -> None:
         """Turn switches of the options while requests go on."""
         self.options = replace(self.options, **switches)  # type: ignore[arg-type]  # the caller read them by type
-        self.tokens.options = self.options
+        self.tokens.options = self.lake.options = self.options
         self.selections.quotes_anywhere = self.options.double_quote_anywhere
         self.selections.forget()
+
+    def change(self, ido: str, key: Key, values: Mapping[str, object]) -> None:
+        """Set values of a row, as a user of the ERP would: here at once, in the lake after its lag."""
+        collection, when = self._changing(ido)
+        self.changes.set(collection, key, values, when)
+
+    def delete(self, ido: str, key: Key) -> None:
+        """Delete a row, as a user of the ERP would: here at once, in the lake after its lag."""
+        collection, when = self._changing(ido)
+        self.changes.delete(collection, key, when)
+
+    def forget_changes(self) -> None:
+        """Put all rows back that were changed or deleted."""
+        self.changes.restore()
+
+    def _changing(self, ido: str) -> tuple[Collection, tuple[float, str]]:
+        plant = next(iter(self.plants.values()))
+        collection = plant.find(ido)
+        if collection is None:
+            raise WrongChange("collection", f"{ido} is not known")
+        seconds = self.clock.seconds()
+        return collection, (seconds, wire_date(plant.now + timedelta(seconds=seconds)))
 
     def record(self, request: RecordedRequest) -> None:
         """Keep a request; of a very long past only the last part is kept."""
@@ -96,4 +127,7 @@ def make_state(plants: Plant | Mapping[str, Plant], options: SimulatorOptions) -
         plants = dict.fromkeys(options.configurations, plants)
     options = replace(options, configurations=tuple(plants))
     selections = Selections(quotes_anywhere=options.double_quote_anywhere)
-    return SimulatorState(options, plants, Tokens(options), selections)
+    clock, plant = Clock(options.clock), next(iter(plants.values()))
+    changes = Changes(plant.collections.values())
+    lake = Lake(plant, changes, clock, options)
+    return SimulatorState(options, plants, Tokens(options), selections, clock, changes, lake)

@@ -12,6 +12,7 @@ from kai_erp.simulator.columns import (
     INTEGER,
     QUANTITY,
     Column,
+    Origin,
     constant,
     decimal,
     derived,
@@ -19,9 +20,10 @@ from kai_erp.simulator.columns import (
     key,
     text,
 )
-from kai_erp.simulator.items import Items
+from kai_erp.simulator.items import Items, stocked
 from kai_erp.simulator.jobs import chance, falls
 
+_SECOND = "EAST"
 _LOCATIONS = ("A-01-03", "B-02-11", "FLOOR", "RACK 4")
 
 
@@ -54,18 +56,19 @@ class Stock:
 def make_stock(plan: Blueprint, items: Items) -> Stock:
     """Return the item-warehouse rows of the plant."""
     dice = plan.dice("stock")
-    keys = list(_keys(plan, len(items.rows), dice))
+    keys = list(_keys(plan, len(items.rows), plan.dice("warehouses")))
     safety = dice.choices((0.0, None, 2.0, 5.0, 25.0), (50, 10, 20, 12, 8), k=len(keys))
     on_hand = [_on_hand(n, dice) for n in range(len(keys))]
     return Stock(keys, {pair: row for row, pair in enumerate(keys)}, on_hand, safety)
 
 
 def _keys(plan: Blueprint, items: int, dice: Random) -> Iterator[tuple[int, str]]:
-    """Yield item rows with their warehouses: MAIN for every item, others for some."""
-    others = [whse for whse in plan.scale.warehouses if whse != "MAIN"]
-    extra = plan.scale.item_warehouses - items
-    for row in range(items):
-        share = extra * (row + 1) // items - extra * row // items
+    """Yield item rows with their warehouses: MAIN for every item that is stocked, others for some."""
+    others = [whse for whse in plan.scale.warehouses if whse != "MAIN"] or [_SECOND]
+    kept = [row for row in range(items) if stocked(row)]
+    extra, size = plan.scale.item_warehouses - len(kept), len(kept)
+    for n, row in enumerate(kept):
+        share = extra * (n + 1) // size - extra * n // size
         yield from ((row, whse) for whse in sorted(["MAIN", *dice.sample(others, min(share, len(others)))]))
 
 
@@ -113,7 +116,7 @@ def _stock_columns(
         joined("UM", item_columns["UM"], link),
         joined("LeadTime", item_columns["LeadTime"], link),
         joined("UnitCost", item_columns["UnitCost"], link),
-        Column("WhseName", text(30), lambda: [f"Warehouse {whse}" for _, whse in stock.keys]),
+        Column("WhseName", text(30), lambda: [f"Warehouse {whse}" for _, whse in stock.keys], Origin.JOINED),
         joined("ItwhJob", item_columns["Job"], link),
         derived("TotalQtyOnHand", QUANTITY, lambda: _totals(stock, len(items.rows))),
         derived("TotalQtyReserved", QUANTITY, lambda: stock.reserved),
@@ -194,7 +197,7 @@ def locations_collection(plan: Blueprint, stock: Stock, stocked: Collection, mas
         constant("Wc", text(6), None, size),
         constant("LocWc", text(6), None, size),
         Column("UnitCost", cost, lambda: [items["UnitCost"].natives[row] for row in item_link]),
-        Column("LocDescription", text(40), lambda: [f"Location {loc}" for loc in locations.loc]),
+        Column("LocDescription", text(40), lambda: [f"Location {loc}" for loc in locations.loc], Origin.JOINED),
         joined("ItmDescription", items["Description"], item_link),
         joined("ItmUM", items["UM"], item_link),
         joined("ItmLotTracked", items["LotTracked"], item_link),

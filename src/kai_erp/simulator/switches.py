@@ -40,5 +40,6 @@ def _switch(name: str, value: object, catalogue: Catalogue, place: str) -> objec
 def write_switches(options: SimulatorOptions) -> dict[str, object]:
     """Return the switches as they stand."""
     return {name: getattr(options, name) for name in _SWITCHES} | {
-        "drop_properties": {name: sorted(dropped) for name, dropped in options.drop_properties.items()}
+        "drop_properties": {name: sorted(dropped) for name, dropped in options.drop_properties.items()},
+        "lake_lacks": sorted(options.lake_lacks),
     }

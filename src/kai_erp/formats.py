@@ -15,7 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-__all__ = ["arrow_stream", "csv", "flat", "flatten", "json_array", "json_rows", "jsonl", "parquet", "rows"]
+__all__ = [
+    "arrow_stream",
+    "csv",
+    "flat",
+    "flatten",
+    "json_array",
+    "json_parts",
+    "json_rows",
+    "jsonl",
+    "parquet",
+    "rows",
+]
 
 Array: TypeAlias = pa.Array
 TEXT = (pa.string(), pa.large_string())
@@ -37,9 +48,18 @@ def json_rows(table: pa.Table, zone: tzinfo) -> "pa.ChunkedArray[pa.StringScalar
 
 def json_array(table: pa.Table, zone: tzinfo) -> bytes:
     """Return the records as one JSON array."""
-    parts = [_content(_objects(block, zone, "},")) for block in _blocks(table)]
-    parts[-1:] = [part[:-1] for part in parts[-1:]]
-    return b"".join([b"[", *parts, b"]"])
+    return b"".join(json_parts(table, zone))
+
+
+def json_parts(table: pa.Table, zone: tzinfo) -> Iterator[bytes]:
+    """Yield the records as one JSON array, in parts of ten thousand records."""
+    blocks = _blocks(table)
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        content = _content(_objects(block, zone, "},"))
+        yield b"".join([b"" if index else b"[", content[:-1] if last else content, b"]" if last else b""])
+    if not blocks:
+        yield b"[]"
 
 
 def rows(table: pa.Table, zone: tzinfo) -> list[dict[str, object]]:

@@ -53,5 +53,5 @@ def read_ionapi(path: Path, variable: str = "SL10_IONAPI_FILE") -> IonapiFile:
         raise InvalidSetting(f"{variable} is '{path}', which cannot be read: {failure.strerror}") from None
     except ValidationError as failure:
         error = failure.errors(include_url=False, include_input=False)[0]
-        member = ".".join(str(part) for part in error["loc"]) or "the file"
+        member = ".".join(str(part) for part in error["loc"]) or "content"
         raise InvalidSetting(f"{variable} is '{path}', whose {member} is wrong: {error['msg']}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -91,9 +92,10 @@ def _entries() -> Iterator[EntryPoint]:
 
 
 def _loaded(entry: EntryPoint) -> Connector:
-    found = entry.load()
-    if isinstance(found, type) and issubclass(found, BaseConnector):
-        found = found()
+    with redirect_stdout(sys.stderr):  # stdout belongs to answers, and to the protocol of assistants
+        found = entry.load()
+        if isinstance(found, type) and issubclass(found, BaseConnector):
+            found = found()
     if not isinstance(found, BaseConnector):
         raise TypeError(f"{entry.value} is neither a class made from BaseConnector nor an instance of one")
     return found

@@ -37,6 +37,7 @@ REQUIRED = ("SLJobs", "SLJobRoutes")
 OPTIONAL = ("SLJrtSchs", "SLItems", "SLItemwhses", "SLWcs")
 CALLS = ("token", *REQUIRED, *OPTIONAL)
 PAGES = (1, 2, 3)
+pytestmark = pytest.mark.xdist_group("matrix")  # counted together at the end
 DONE = Counter[str]()
 EXPECTED: dict[frozenset[str], list[dict[str, object]]] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import tzinfo
 
 from fastapi import Request
@@ -26,11 +27,12 @@ _NOT_ACCEPTABLE = 406
 _QUALITY = re.compile(r"[01](\.[0-9]{0,3})?\Z")
 
 
-def envelope(answer: Answer, summary: type[BaseModel], zone: tzinfo) -> bytes:
-    """Return the JSON envelope of an answer."""
-    records = formats.json_array(answer.records, zone)
+def envelope(answer: Answer, summary: type[BaseModel], zone: tzinfo) -> Iterator[bytes]:
+    """Yield the JSON envelope of an answer, in parts."""
     totals = summary.model_validate(answer.summary).model_dump_json().encode()
-    return b'{"data":%b,"summary":%b,"meta":%b}' % (records, totals, answer.meta.model_dump_json().encode())
+    yield b'{"data":'
+    yield from formats.json_parts(answer.records, zone)
+    yield b',"summary":%b,"meta":%b}' % (totals, answer.meta.model_dump_json().encode())
 
 
 def accepted(request: Request) -> str:
@@ -57,7 +59,7 @@ def response(answer: Answer, media_type: str, connector: BaseConnector[Connector
         case "application/vnd.apache.parquet":
             return Response(formats.parquet(records), media_type=PARQUET, headers=headers)
         case _:
-            return Response(envelope(answer, connector.summary, zone), media_type=JSON)
+            return StreamingResponse(envelope(answer, connector.summary, zone), media_type=JSON)
 
 
 def _ranges(accept: str) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kai_erp import __version__
-from kai_erp.cli import catalogue, doctoring, questions, serving, simulating
+from kai_erp.cli import assisting, catalogue, doctoring, questions, serving, simulating
 from kai_erp.cli.tables import printable
 from kai_erp.errors import ConfigurationError, InvalidParameter, KaiErpError
 
@@ -43,6 +43,7 @@ def _options(
 
 questions.add_to(cli)
 serving.add_to(cli)
+assisting.add_to(cli)
 catalogue.add_to(cli)
 doctoring.add_to(cli)
 simulating.add_to(cli)

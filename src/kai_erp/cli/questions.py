@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
@@ -150,7 +151,7 @@ def _print(connector: Connector, answer: Answer, chosen: Format, settings: Setti
             print_table(connector, answer, settings.zone)
             return
         case Format.JSON:
-            parts: Iterator[bytes] = iter([envelope(answer, connector.summary, settings.zone), b"\n"])
+            parts: Iterator[bytes] = chain(envelope(answer, connector.summary, settings.zone), [b"\n"])
         case Format.CSV:
             parts = formats.csv(formats.flat(answer.records, connector.rows_of), settings.zone)
         case Format.JSONL:

@@ -1,0 +1,1 @@
+"""The MCP server: the connectors as tools for assistants."""

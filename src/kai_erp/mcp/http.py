@@ -1,0 +1,93 @@
+"""`/mcp`: the MCP server over streamable HTTP, within the process and the lifetime of the REST server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kai_erp.app import App
+from kai_erp.config import Settings, is_loopback
+
+PATH = "/mcp"
+_MOST_SESSIONS = 1_000
+_FORBIDDEN, _NOT_SERVED = 403, 503
+
+
+class McpEndpoint:
+    """ASGI app of `/mcp`; it answers while `serving`.
+
+    Which host names are served has been checked before. A page that a browser shows may call when it comes from
+    here, from this machine, or from CORS_ORIGINS.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._served: ASGIApp | None = None
+
+    @asynccontextmanager
+    async def serving(self, app: App) -> AsyncIterator[None]:
+        """Answer from an open app, until the context ends."""
+        # The SDK takes a second to import, which those who do not serve should not wait for.
+        from mcp.server.transport_security import TransportSecuritySettings  # noqa: PLC0415
+
+        from kai_erp.mcp.server import KaiErpMcpServer  # noqa: PLC0415
+
+        server = KaiErpMcpServer(app=app)
+        served = server.streamable_http_app(
+            streamable_http_path=PATH,
+            max_request_body_size=self._settings.max_body_bytes,
+            max_sessions=_MOST_SESSIONS,
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+        async with _held_open(server.session_manager.run()):
+            self._served = served
+            try:
+                yield
+            finally:
+                self._served = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        headers = Headers(scope=scope)
+        if not self._welcomes(headers.get("origin"), headers.get("host", "")):
+            await PlainTextResponse("This origin may not call.", _FORBIDDEN)(scope, receive, send)
+        elif self._served is None:
+            await PlainTextResponse("Not started, or stopping.", _NOT_SERVED)(scope, receive, send)
+        else:
+            await self._served(scope, receive, send)
+
+    def _welcomes(self, origin: str | None, host: str) -> bool:
+        if origin is None or origin in self._settings.cors_origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+            return parts.netloc.casefold() == host.casefold() or is_loopback(parts.hostname)
+        except ValueError:
+            return False
+
+
+@asynccontextmanager
+async def _held_open(context: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+    """Hold a context open by a task of its own: a task group may be left only by the task that entered it."""
+    opened, closing = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with context:
+            opened.set()
+            await closing.wait()
+
+    holding = asyncio.create_task(hold())
+    waiting = asyncio.create_task(opened.wait())
+    await asyncio.wait({holding, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    try:
+        yield
+    finally:
+        closing.set()
+        await holding

@@ -39,6 +39,7 @@ fix: $(VENV)/.dev ## mend what can be mended by itself
 
 bench: $(VENV)/.dev ## measure, as ratios in one run
 	@$(BIN)/python benchmarks/wire.py
+	@$(BIN)/python benchmarks/payload.py
 
 lock: ## resolve the newest versions and write the lock files (needs uv)
 	$(LOCK) --group build --output-file requirements-build.lock

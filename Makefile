@@ -13,7 +13,7 @@ endif
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 
-.PHONY: run test check fix lock bench help
+.PHONY: run test check conformance fix lock bench help
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -31,6 +31,9 @@ check: $(VENV)/.dev ## format, lint, types and arrows, without changing a file
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+conformance: $(VENV)/.dev ## check the MCP server with the official suite (needs the network once)
+	@$(BIN)/python tests/conformance/run.py
+
 fix: $(VENV)/.dev ## mend what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -45,6 +48,7 @@ lock: ## resolve the newest versions and write the lock files (needs uv)
 	$(LOCK) --group build --output-file requirements-build.lock
 	$(LOCK) pyproject.toml --output-file requirements.lock
 	$(LOCK) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) tests/conformance/requirements.in --output-file tests/conformance/requirements.lock
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("kai-erp needs Python 3.11 or newer; name one with: make PYTHON=…" if sys.version_info < (3, 11) else 0)'

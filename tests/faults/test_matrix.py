@@ -116,7 +116,7 @@ CASES = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # asyncio shows what a fixture gave, over and over
 class Bench:
     """An app with small pages and little patience, the simulator it asks, and what is true there."""
 

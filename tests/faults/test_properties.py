@@ -46,7 +46,7 @@ def joined_properties() -> list[tuple[str, str]]:
 OPTIONAL, JOINED = optional_properties(), joined_properties()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # asyncio shows what a fixture gave, over and over
 class Bench:
     """A tenant that lacks properties, and what is true there."""
 

@@ -45,7 +45,7 @@ def turn(simulator: RunningSimulator) -> Iterator[Turn]:
     simulator.state.turn({"language": "en", "drop_properties": {}, "big_page_limit": None})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # asyncio shows what a fixture gave, over and over
 class Bench:
     """An app that knows nothing of the tenant yet, and what is true there."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from mcp import Client, MCPError
-from mcp.types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
+from mcp.types import INVALID_PARAMS, PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
 from kai_erp.mcp.resources import CATALOGUE, DICTIONARY
 from kai_erp.plugins import all_connectors
@@ -126,3 +126,12 @@ async def test_no_more_completions_are_sent_than_the_protocol_allows(client: Cli
     assert len(found.completion.values) == 100
     assert found.completion.has_more is True
     assert (found.completion.total or 0) > 100
+
+
+async def test_an_unknown_prompt_and_a_wrong_argument_are_the_client_s_mistakes(client: Client) -> None:
+    async with client:
+        with pytest.raises(MCPError, match="There is no prompt .*nap.*, there are shop_floor_review"):
+            await client.get_prompt("nap", {})
+        with pytest.raises(MCPError) as caught:
+            await client.get_prompt("shop_floor_review", {"work_center": "x" * 201})
+    assert caught.value.error.code == INVALID_PARAMS

@@ -60,7 +60,8 @@ class McpEndpoint:
         elif self._served is None:
             await PlainTextResponse("Not started, or stopping.", _NOT_SERVED)(scope, receive, send)
         else:
-            await self._served(scope, receive, send)
+            trimmed = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # not all parsers do
+            await self._served({**scope, "headers": trimmed}, receive, send)
 
     def _welcomes(self, origin: str | None, host: str) -> bool:
         if origin is None or origin in self._settings.cors_origins:

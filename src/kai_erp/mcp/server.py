@@ -14,11 +14,12 @@ from typing import Any, cast
 
 import anyio
 import structlog
+from mcp import MCPError
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context
 from mcp.server.stdio import stdio_server
-from mcp.types import CallToolResult, InputRequiredResult
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
 
 from kai_erp import __version__
 from kai_erp.app import App, open_app
@@ -104,6 +105,19 @@ class KaiErpMcpServer(MCPServer[App]):
         if name not in known:
             return refusal(f"There is no tool {quoted(name)}, there are {', '.join(known)}. Nothing was read.")
         return await super().call_tool(name, arguments, context)
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[App, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Return a prompt; an unknown one, or a wrong argument, is told as the client's mistake that it is."""
+        known = [prompt.name for prompt in await self.list_prompts()]
+        if name not in known:
+            text = f"There is no prompt {quoted(name)}, there are {', '.join(known)}."
+            raise MCPError(INVALID_PARAMS, text)
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as failure:
+            raise MCPError(INVALID_PARAMS, plain(str(failure))) from failure
 
     async def run_on(self, streams: ProtocolStreams) -> None:
         """Serve one client over a process's standard streams, until it closes them."""

@@ -23,7 +23,7 @@ run: $(VENV)/.runtime ## serve a simulated plant on http://localhost:8100
 	@$(BIN)/kai-erp serve --demo
 
 test: $(VENV)/.dev ## run every test
-	@$(BIN)/pytest --numprocesses=auto --dist=loadgroup --cov --cov-report=term
+	@$(BIN)/pytest --numprocesses=auto --dist=loadgroup $(COVERAGE)
 
 check: $(VENV)/.dev ## format, lint, types and arrows, without changing a file
 	@$(BIN)/ruff format --check .

@@ -207,3 +207,24 @@ async def test_a_caller_who_goes_away_takes_the_job_with_him(
         with pytest.raises(asyncio.CancelledError):
             await asking
     assert [job.canceled for job in jobs] == [True]
+
+
+async def test_blank_texts_and_letters_with_two_cases_make_no_difference(
+    simulate: Simulate, settings_for: SettingsFor
+) -> None:
+    simulator = simulate(SimulatorOptions(lake_submits_per_minute=None))
+    rows, state = simulator.plant.rows, simulator.state
+    line = next(row for row in rows("SLCoitems") if row["Stat"] == "O" and row["CoStat"] == "O" and row["Item"])
+    item, key = str(line["Item"]), {name: str(line[name]) for name in ("CoNum", "CoLine", "CoRelease")}
+    state.change("SLCoitems", key, {"Description": "line text"})
+    stocked = next(row for row in rows("SLItems") if str(row["Item"]).strip().lower() == item.strip().lower())
+    state.change("SLItems", {"Item": str(stocked["Item"])}, {"Description": "   ", "UM": " "})
+    async with opened(simulator, settings_for) as app:
+        assert await check_same(app, "open_orders", OrdersQuery(order=key["CoNum"])) == 1
+        for text in ("CAP-10\u00b5F", "GRO\u00df-1", "\u0130TEM"):
+            for name, query in (
+                ("inventory_status", InventoryQuery(item=text)),
+                ("open_orders", OrdersQuery(item=text)),
+                ("customer_search", CustomerQuery(query=text)),
+            ):
+                await check_same(app, name, query)

@@ -190,3 +190,23 @@ async def test_an_answer_too_large_for_memory_is_refused(
         estimate(app, InventoryQuery(), 9_000, "inventory_status")
         with pytest.raises(TooManyRows):
             await ask(app, InventoryQuery(), BATCH, "inventory_status")
+
+
+async def test_low_stock_of_one_warehouse_or_text_is_no_larger_a_question_than_its_stock(
+    simulator: RunningSimulator, settings_for: SettingsFor, now: datetime
+) -> None:
+    settings = settings_for(simulator, rest_preferred_max=60, rest_hard_max=60)
+    async with open_app(settings, now=lambda: now) as app:
+        for given in ({"warehouse": "EAST"}, {"query": "Wheel"}, {"item": "FB-100*"}):
+            whole = await ask(app, InventoryQuery(**given), REALTIME, "inventory_status")
+            low = await ask(app, InventoryQuery(**given, low_stock_only=True), REALTIME, "inventory_status")
+            assert low.meta.total_count == whole.summary["low_stock"]
+
+
+async def test_when_only_inactive_customers_match_that_is_said_once(app: App, simulator: RunningSimulator) -> None:
+    main = [row for row in simulator.plant.rows("SLCustomers") if row["CustSeq"] == "0"]
+    active = {row["Name"] for row in main if row["ShowInDropDownList"] != "0"}
+    name = next(str(row["Name"]) for row in main if row["Name"] and row["Name"] not in active)
+    answer = await ask(app, CustomerQuery(query=name), REALTIME, "customer_search")
+    assert codes(answer) == ["no_match"]
+    assert "active_only=false" in answer.meta.warnings[0].message

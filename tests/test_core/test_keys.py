@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kai_erp.core.keys import expand_key, fold_key
+from kai_erp.core.keys import expand_key, fold_key, stored_forms
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=15)
 WIDTHS = st.lists(st.integers(1, 30), max_size=3).map(tuple)
@@ -105,3 +105,22 @@ def test_folding_does_not_see_case(one: str, other: str) -> None:
 
 def test_folding_keeps_blanks_and_zeros_within_a_key() -> None:
     assert len({fold_key(key) for key in ("C 12", "C12", "C012", "C-12")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("held", "widths", "forms"),
+    [
+        ("888", (7,), ("888", "    888")),
+        ("    888", (7,), ("    888", "888")),
+        ("C12", (7,), ("C12", "C000012")),
+        ("C000012", (7,), ("C000012",)),
+        ("C000012  ", (7,), ("C000012",)),
+        ("99001", (10, 20), ("99001", "     99001", "               99001")),
+        ("FB-1020", (), ("FB-1020",)),
+        (" FB-1020 ", (), (" FB-1020", "FB-1020")),
+    ],
+)
+def test_a_key_of_one_table_is_looked_for_in_every_form_that_another_may_hold(
+    held: str, widths: tuple[int, ...], forms: tuple[str, ...]
+) -> None:
+    assert stored_forms(held, widths) == forms

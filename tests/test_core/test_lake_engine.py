@@ -8,6 +8,7 @@ import pytest
 
 from kai_erp.core.lake_engine import DataLakeEngine
 from kai_erp.core.retries import ATTEMPTS
+from kai_erp.core.types import LakeQuerySpec
 from kai_erp.errors import (
     JobLost,
     Nonsense,
@@ -17,7 +18,18 @@ from kai_erp.errors import (
     UpstreamError,
     UpstreamUnavailable,
 )
-from tests.test_core.lake_fakes import NUMBER, Lake, Result, Trouble, csv, engine_of, lake_of, numbers, refusal
+from tests.test_core.lake_fakes import (
+    NUMBER,
+    ZONE,
+    Lake,
+    Result,
+    Trouble,
+    csv,
+    engine_of,
+    lake_of,
+    numbers,
+    refusal,
+)
 
 SQL = "SELECT number, text FROM things"
 
@@ -271,6 +283,20 @@ async def test_a_job_that_is_lost_after_a_page_was_given_is_an_error() -> None:
         with pytest.raises(JobLost):
             await anext(pages)
     assert lake.count("submit") == 1
+
+
+async def test_a_whole_answer_whose_job_is_lost_half_way_is_asked_for_again() -> None:
+    lake = lake_of(numbers(100))
+    spec = LakeQuerySpec(SQL, NUMBER, (), records="", volume="", zone=ZONE)
+
+    def lose_once(_: object) -> None:
+        if lake.count("submit") == 1:
+            lake.jobs.clear()
+
+    async with leaving_nothing(), engine_of(lake, page_rows=10, in_flight=1) as engine:
+        read = await engine.read(spec, progress=lose_once)
+    assert read.table.column("number").to_pylist() == list(range(100))
+    assert lake.count("submit") == 2
 
 
 # Being cancelled, and running out of time

@@ -26,8 +26,8 @@ COLUMNS = {"Item": "i.item", "Name": "a.name", "Seq": "a.cust_seq"}
 @pytest.mark.parametrize(
     ("expression", "text"),
     [
-        (AnyKey("Item", ("C12", "C000012")), "LOWER(TRIM(i.item)) IN ('c12', 'c000012')"),
-        (AnyKey("Item", ("888", "    888")), "LOWER(TRIM(i.item)) IN ('888')"),
+        (AnyKey("Item", ("C12", "C000012")), "LOWER(TRIM(i.item)) IN (LOWER('C12'), LOWER('C000012'))"),
+        (AnyKey("Item", ("888", "    888")), "LOWER(TRIM(i.item)) IN (LOWER('888'))"),
         (AnyKey("Item", ()), "1 = 0"),
         (Nothing(), "1 = 0"),
         (AnyOf(()), "1 = 0"),
@@ -40,7 +40,7 @@ COLUMNS = {"Item": "i.item", "Name": "a.name", "Seq": "a.cust_seq"}
         (NullTest("Name"), "a.name IS NULL"),
         (Comparison("Seq", Operator.EQ, 0), "a.cust_seq = 0"),
         (Comparison("Seq", Operator.GT, Decimal("0.50")), "a.cust_seq > 0.50"),
-        (Comparison("Name", Operator.NE, " Main "), "LOWER(TRIM(a.name)) <> 'main'"),
+        (Comparison("Name", Operator.NE, " Main "), "LOWER(TRIM(a.name)) <> LOWER('Main')"),
         (
             AllOf((NullTest("Name"), AnyOf((NullTest("Item"), Comparison("Seq", Operator.EQ, 1))))),
             "(a.name IS NULL) AND ((i.item IS NULL) OR (a.cust_seq = 1))",

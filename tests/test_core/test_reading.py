@@ -395,6 +395,13 @@ async def test_keys_that_give_no_row_at_all_are_asked_for_once_more_without_nami
     assert "properties=" not in ido.query_string(source.asked[1])
 
 
+async def test_a_driving_collection_without_any_row_is_asked_for_once_more_in_the_same_way() -> None:
+    source = ShyOfLists({})
+    read = await reading(source, replace(SPEC, driving=True)).run(None)
+    assert read.table.to_pylist() == rows_of(*numbered(5))
+    assert [request.unlisted for request in source.asked] == [False, True]
+
+
 async def test_few_keys_may_well_have_no_rows() -> None:
     source = ShyOfLists({})
     read = await reading(source).run(KeyList("Key", tuple(numbered(4))))

@@ -130,7 +130,7 @@ async def test_no_more_completions_are_sent_than_the_protocol_allows(client: Cli
 
 async def test_an_unknown_prompt_and_a_wrong_argument_are_the_client_s_mistakes(client: Client) -> None:
     async with client:
-        with pytest.raises(MCPError, match="There is no prompt .*nap.*, there are shop_floor_review"):
+        with pytest.raises(MCPError, match=r"There is no prompt .*nap.*, there are shop_floor_review"):
             await client.get_prompt("nap", {})
         with pytest.raises(MCPError) as caught:
             await client.get_prompt("shop_floor_review", {"work_center": "x" * 201})

@@ -139,7 +139,9 @@ class Asking(Generic[Q]):
     ) -> ConnectorResult:
         records = self.connector.transform_result(table)
         notices += self.connector.remarks(self.query, table)
-        notices += self._suggestions(records, reads or {})
+        suggestions = self._suggestions(records, reads or {})
+        if not any(notice.code == "no_match" for notice in notices):
+            notices += suggestions
         return ConnectorResult(
             records=records,
             summary=self.connector.summarize(table),

@@ -175,7 +175,7 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
         return LakeQuerySpec(
             sql=schedule_lake_sql(lake, condition),
             columns=SCHEDULE_COLUMNS,
-            tables=("jobroute", "job", "jrt_sch"),
+            tables=("job", "jobroute", "jrt_sch", "itemwhse"),
             records=SCHEDULE_RECORDS,
             volume=SCHEDULE_VOLUME,
             parameters=_parameters(query, moment),
@@ -234,13 +234,13 @@ def _jobs(query: ScheduleQuery, job: Expression | None) -> IDOSpec:
         _JOBS,
         all_of(equals("Type", "J"), equals("Stat", "R"), job),
         key=("Job", "Suffix"),
-        keys_from=(KeySource("SLJobRoutes", "Job", "Job"),) if query.work_center else (),
+        keys_from=(KeySource("SLJobRoutes", "Job", "Job", JOB_WIDTHS),) if query.work_center else (),
     )
 
 
 def _schedules(query: ScheduleQuery, job: Expression | None, operations: Expression | None) -> IDOSpec:
     """Return the read of scheduled times: never whole, since the rows of finished jobs stay in it."""
-    jobs = KeySource("SLJobRoutes" if query.work_center else "SLJobs", "Job", "Job")
+    jobs = KeySource("SLJobRoutes" if query.work_center else "SLJobs", "Job", "Job", JOB_WIDTHS)
     return IDOSpec(
         "SLJrtSchs",
         _schedule_properties(),

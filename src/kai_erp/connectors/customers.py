@@ -125,7 +125,7 @@ class CustomerSearch(BaseConnector[CustomerQuery]):
             _ADDRESSES,
             key=("CustNum", "CustSeq"),
             required=False,
-            keys_from=(KeySource("SLCustomers", "CustNum", "CustNum"),),
+            keys_from=(KeySource("SLCustomers", "CustNum", "CustNum", CUSTOMER_WIDTHS),),
         )
         return RestQuerySpec((customers, addresses), CUSTOMERS_SQL, moment.zone, _parameters(query))
 

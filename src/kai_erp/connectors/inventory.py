@@ -152,7 +152,7 @@ class InventoryStatus(BaseConnector[InventoryQuery]):
         return LakeQuerySpec(
             sql=inventory_lake_sql(lake, "".join(f" AND ({text})" for text in conditions)),
             columns=INVENTORY_COLUMNS,
-            tables=("itemwhse", "item", "itemloc"),
+            tables=("itemwhse",),
             records=INVENTORY_RECORDS,
             volume=INVENTORY_VOLUME,
             parameters=_parameters(query),
@@ -206,8 +206,11 @@ class _Plan:
 
     @property
     def _by_threshold(self) -> bool:
-        """Whether items that have a threshold are found first: not for the sake of one item."""
-        return self.query.low_stock_only and (self._item is None or isinstance(self._item, Like))
+        """Whether items that have a threshold are found first: where no other filter says which are needed."""
+        others = (self.query.warehouse, self.query.query)
+        return (
+            self.query.low_stock_only and others == (None, None) and not isinstance(self._item, AnyKey | Nothing)
+        )
 
     @property
     def _here(self) -> Expression | None:
@@ -244,14 +247,13 @@ class _Plan:
 
     def _candidates(self) -> tuple[IDOSpec, IDOSpec]:
         """Return the reads of items that have a threshold: safety stock in a warehouse, or a reorder point."""
-        safe = all_of(self._item, self._here, Comparison("QtyReorder", Operator.GT, 0))
-        planned = equals("UseReorderPoint", 1), Comparison("ReorderPoint", Operator.GT, 0)
-        items = all_of(self._item, self._described, *planned)
+        safe = all_of(self._item, Comparison("QtyReorder", Operator.GT, 0))
+        items = all_of(self._item, equals("UseReorderPoint", 1), Comparison("ReorderPoint", Operator.GT, 0))
         if not self._by_threshold:
             safe = items = Nothing()
         return (
             IDOSpec("SLItemwhses", keys(*_STOCK), safe, key=_STOCK, table="Thresholds", limited=True),
-            IDOSpec("SLItems", keys("Item"), items, key=("Item",), table="ReorderItems", limited=True),
+            IDOSpec("SLItems", keys("Item"), items, key=("Item",), table="ReorderItems"),
         )
 
     def _spec(

@@ -138,9 +138,9 @@ SELECT
     CASE WHEN c.cust_num IS NULL THEN NULL ELSE a.curr_code END AS currency, o.price AS total_amount,
     s.name AS ship_to_name, s.city AS ship_to_city, s.state AS ship_to_state,
     l.co_line AS line, l.co_release AS release, l.stat AS line_stat, l.item AS item,
-    COALESCE(i.description, l.description) AS item_description, COALESCE(i.u_m, l.u_m) AS um,
+    {_first("i.description", "l.description")} AS item_description, {_first("i.u_m", "l.u_m")} AS um,
     l.qty_ordered AS qty_ordered, l.qty_shipped AS qty_shipped, l.price AS unit_price, l.disc AS discount,
-    l.due_date AS due, l.promise_date AS promised, COALESCE(l.whse, o.whse) AS warehouse,
+    l.due_date AS due, l.promise_date AS promised, {_first("l.whse", "o.whse")} AS warehouse,
     w.qty_on_hand AS qty_on_hand, k.numbered AS numbered
 FROM {lake.source("coitem")} l
 JOIN {lake.source("co")} o ON {same_key("o.co_num", "l.co_num")}
@@ -153,3 +153,8 @@ CROSS JOIN (SELECT COUNT(*) AS numbered FROM {customer} n WHERE n.cust_seq = 0 A
 WHERE UPPER(l.stat) = 'O' AND UPPER(o.stat) IN ('O', 'S') AND (UPPER(o.type) <> 'E' OR o.type IS NULL){condition}
 ORDER BY 1, 15, 16
 """.strip()
+
+
+def _first(one: str, other: str) -> str:
+    """Return the text of one column, or of the other where it is null or blank."""
+    return f"CASE WHEN LENGTH(TRIM({one})) > 0 THEN {one} ELSE {other} END"

@@ -176,7 +176,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
         """Return orders and lines, then customers, addresses and items for those that there are."""
         headed = query.customer is not None or query.order is not None
         orders, lines = _orders(query), _lines(query, moment)
-        by_customer = KeySource("SLCos", "CustNum", "CustNum")
+        by_customer = KeySource("SLCos", "CustNum", "CustNum", CUSTOMER_WIDTHS)
         customers = IDOSpec(
             "SLCustomers",
             _CUSTOMERS,
@@ -210,7 +210,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
                 lake, "".join(f" AND ({text})" for text in given), render(number, {"CustNum": "n.cust_num"})
             ),
             columns=ORDERS_COLUMNS,
-            tables=("coitem", "co"),
+            tables=("co", "coitem", "itemwhse"),
             records=ORDERS_RECORDS,
             volume=ORDERS_VOLUME,
             parameters=_parameters(query, moment),
@@ -256,9 +256,9 @@ def _orders(query: OrdersQuery) -> IDOSpec:
     """Return the read of headers: of the customers asked for, of the lines asked for, or of all open orders."""
     sources: tuple[KeySource, ...] = ()
     if query.customer:
-        sources = (KeySource("SLCustomers", "CustNum", "CustNum"),)
+        sources = (KeySource("SLCustomers", "CustNum", "CustNum", CUSTOMER_WIDTHS),)
     elif not query.order and _narrows_lines(query):
-        sources = (KeySource("SLCoitems", "CoNum", "CoNum"),)
+        sources = (KeySource("SLCoitems", "CoNum", "CoNum", ORDER_WIDTHS),)
     return IDOSpec(
         "SLCos",
         _ORDERS,
@@ -277,7 +277,7 @@ def _lines(query: OrdersQuery, moment: Moment) -> IDOSpec:
         all_of(_OPEN_LINE, _item_is(query.item), _due(query, moment)),
         key=_LINE,
         driving=True,
-        keys_from=(KeySource("SLCos", "CoNum", "CoNum"),) if headed else (),
+        keys_from=(KeySource("SLCos", "CoNum", "CoNum", ORDER_WIDTHS),) if headed else (),
         maybe_whole=True,
     )
 

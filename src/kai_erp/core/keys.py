@@ -26,6 +26,13 @@ def expand_key(text: str, widths: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
+def stored_forms(key: str, widths: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the forms in which other tables may hold a key that one table holds like this, its own first."""
+    bare = key.strip()
+    forms = (key.rstrip(), bare) if key != key.lstrip() else expand_key(bare, widths)
+    return tuple(dict.fromkeys(forms))
+
+
 def _filled(typed: str, width: int) -> str:
     if typed.isascii() and typed.isdigit():
         return typed.rjust(width)

@@ -17,10 +17,9 @@ from kai_erp.core.ido.values import instants
 from kai_erp.core.lake_jobs import Jobs, Run
 from kai_erp.core.lake_sql import LakeTables
 from kai_erp.core.types import Clock, CollectionReport, LakeQuerySpec, LakeRead, Notice, Now, Progress, Property
-from kai_erp.errors import QueryFailed, TooManyRows
+from kai_erp.errors import JobLost, QueryFailed, TooManyRows
 
 COLLECTION = "Compass"
-_AS_OF_SECONDS = 60.0
 _VISIBLE, _CHANGED = Property("visible"), Property("changed")
 
 log = structlog.get_logger(__name__)
@@ -68,7 +67,6 @@ class DataLakeEngine:
             client, self._time, page_rows=page_rows, timeout_seconds=timeout_seconds, in_flight=in_flight
         )
         self._undated: set[str] = set()
-        self._stamps: dict[frozenset[str], tuple[float, datetime]] = {}
 
     async def pages(self, sql: str, columns: tuple[Property, ...]) -> AsyncGenerator[pa.Table, None]:
         """Give the typed rows of a query, page by page in the order of the result.
@@ -90,40 +88,37 @@ class DataLakeEngine:
 
         Raises TooManyRows as soon as the rows pass `max_bytes`, and whatever `pages` raises.
         """
-        started = self._clock()
-        as_of = await self.as_of(spec.tables)
-        run, tables, rows, size = self._jobs.new(spec.sql, spec.columns), list[pa.Table](), 0, 0
+        started, as_of = self._clock(), await self.as_of(spec.tables)
 
-        def report() -> CollectionReport:
+        def report(rows: int, pages: int) -> CollectionReport:
             ms = round((self._clock() - started) * 1000, 1)
-            return CollectionReport(COLLECTION, rows, len(tables), ms, "ok", as_of)
+            return CollectionReport(COLLECTION, rows, pages, ms, "ok", as_of)
 
-        async with aclosing(self._jobs.pages(run)) as pages:
-            async for page in pages:
-                tables.append(page.table)
-                rows, size = rows + page.rows, size + page.table.nbytes
-                if progress is not None:
-                    progress(report())
-                if max_bytes is not None and size > max_bytes:
-                    raise TooManyRows(max(rows, run.rows or 0), rows * max_bytes // size)
-        table = pa.concat_tables(tables or [compass.empty_table(spec.columns, self._time)])
-        return LakeRead(table, report(), tuple(_notices(run)))
+        async def collect() -> LakeRead:
+            run, tables, rows, size = self._jobs.new(spec.sql, spec.columns), list[pa.Table](), 0, 0
+            async with aclosing(self._jobs.pages(run)) as pages:
+                async for page in pages:
+                    tables.append(page.table)
+                    rows, size = rows + page.rows, size + page.table.nbytes
+                    if progress is not None:
+                        progress(report(rows, len(tables)))
+                    if max_bytes is not None and size > max_bytes:
+                        raise TooManyRows(max(rows, run.rows or 0), rows * max_bytes // size)
+            table = pa.concat_tables(tables or [compass.empty_table(spec.columns, self._time)])
+            return LakeRead(table, report(rows, len(tables)), tuple(_notices(run)))
+
+        try:
+            return await collect()
+        except JobLost:  # nothing of it has been given away, so it may be asked again
+            return await collect()
 
     async def as_of(self, tables: Sequence[str]) -> datetime:
-        """Return how recent the lake is: what changed in these tables of the ERP before then, it has.
-
-        That is the newest change known there, by the ERP's date or by when it became visible, whichever is the
-        earlier, and never later than now. Kept for a minute, since an older stamp is never a lie.
-        """
-        names = frozenset(tables)
-        kept_until, stamp = self._stamps.get(names, (float("-inf"), None))
-        if stamp is not None and self._clock() < kept_until:
-            return stamp
+        """Return how recent the lake is: when the newest row of these tables became visible; at most now."""
         asked = self._now()
-        clocks = await self.clocks(tables)
-        stamp = min(moment for moment in (asked, clocks.visible, clocks.changed) if moment is not None)
-        self._stamps[names] = (self._clock() + _AS_OF_SECONDS, stamp)
-        return stamp
+        if not tables:
+            return asked
+        clocks = await self._visible(sorted(set(tables)))
+        return min(asked, clocks.visible or asked)
 
     async def clocks(self, tables: Sequence[str]) -> LakeClocks:
         """Return what the clocks of lake and ERP show for the newest rows; None where there are none."""
@@ -137,6 +132,9 @@ class DataLakeEngine:
                 if "recorddate" not in failure.said.casefold():
                     raise
             self._undated.update(names)
+        return await self._visible(names)
+
+    async def _visible(self, names: Sequence[str]) -> LakeClocks:
         table = await self._small(self._stamp_sql(names, "MAX(infor.lastmodified())"))
         return self._clocks(table.set_column(1, _CHANGED.name, pa.nulls(table.num_rows, pa.string())))
 

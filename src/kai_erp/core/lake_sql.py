@@ -26,7 +26,6 @@ from kai_erp.core.expressions import (
     NullTest,
     Operator,
 )
-from kai_erp.core.keys import fold_key
 
 _EQUALITY = frozenset({Operator.EQ, Operator.NE})
 _NEVER = "1 = 0"
@@ -111,13 +110,13 @@ def _test(column: str, test: AnyKey | Like | NullTest | Comparison) -> str:
 
 
 def _any_key(column: str, keys: tuple[str, ...]) -> str:
-    forms = dict.fromkeys(fold_key(key) for key in keys)
-    return f"{folded(column)} IN ({', '.join(map(literal, forms))})" if forms else _NEVER
+    forms = {key.strip().lower(): key.strip() for key in keys}
+    return f"{folded(column)} IN ({', '.join(map(_lower, forms.values()))})" if forms else _NEVER
 
 
 def _contains(column: str, pieces: list[str]) -> str:
     """Return the condition that a text has all the pieces, in whatever order: that is decided after staging."""
-    tests = [f"CHARINDEX(LOWER({literal(piece)}), LOWER({column})) > 0" for piece in pieces if piece]
+    tests = [f"CHARINDEX({_lower(piece)}, LOWER({column})) > 0" for piece in pieces if piece]
     return " AND ".join(tests) or f"{column} IS NOT NULL"
 
 
@@ -126,7 +125,12 @@ def _comparison(column: str, test: Comparison) -> str:
         return f"{column} {test.operator} {literal(test.value)}"
     if test.operator not in _EQUALITY:
         raise ValueError("texts are compared for equality only: how the lake orders them is not known")
-    return f"{folded(column)} {test.operator} {literal(fold_key(test.value))}"
+    return f"{folded(column)} {test.operator} {_lower(test.value.strip())}"
+
+
+def _lower(text: str) -> str:
+    """Return a text in lower case, as the engine makes it: it need not be as Python does."""
+    return f"LOWER({literal(text)})"
 
 
 def _text(text: str) -> str:

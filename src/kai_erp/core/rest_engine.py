@@ -11,6 +11,7 @@ from sys import maxsize
 import pyarrow.compute as pc
 
 from kai_erp.core import ido
+from kai_erp.core.keys import stored_forms
 from kai_erp.core.reading import Reading, ReadingRules
 from kai_erp.core.traits import Traits
 from kai_erp.core.types import (
@@ -131,8 +132,10 @@ async def _keys(sources: Sequence[KeySource], reads: Reads) -> KeyList | None:
         if read.report.status in {"denied", "unavailable"}:
             continue
         column = read.table[source.column]
-        keys = sorted(key for key in pc.unique(column).to_pylist() if key and key.strip() and "\0" not in key)
-        best = KeyList(source.match, tuple(keys))
+        known = [key for key in pc.unique(column).to_pylist() if key and key.strip() and "\0" not in key]
+        best = KeyList(
+            source.match, tuple(sorted({form for key in known for form in stored_forms(key, source.widths)}))
+        )
         if ido.trimmed(column.combine_chunks()).null_count == 0:
             return best
     return best

@@ -64,11 +64,15 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Only rows whose property `match` is among the values of `column` in another staged `table` are needed."""
+    """Only rows whose property `match` is among the values of `column` in another staged `table` are needed.
+
+    `widths` are those that the column of a key may have, whose numbers are padded to them.
+    """
 
     table: str
     column: str
     match: str
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

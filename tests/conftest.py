@@ -59,6 +59,19 @@ def plant() -> Plant:
 
 
 @pytest.fixture(scope="session")
+def medium_plant() -> Plant:
+    """A larger plant that no test changes; tests that ask for it run in one process, which builds it once."""
+    return build_plant("medium", 4, WALL_CLOCK)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the medium plant together, whatever process they run in."""
+    for item in items:
+        if "medium_plant" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("medium"))
+
+
+@pytest.fixture(scope="session")
 def collections(plant: Plant) -> RawRows:
     """The raw rows of the six collections of the production schedule."""
     return schedule_rows(plant)

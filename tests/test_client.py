@@ -24,8 +24,8 @@ from kai_erp.core.types import Freshness
 from kai_erp.errors import ConfigurationError, InvalidParameter, InvalidSetting, NotConfigured, UpstreamDenied
 from kai_erp.models import ScheduledOperation, ScheduleSummary
 from kai_erp.plugins import all_connectors
-from kai_erp.simulator import RunningSimulator, build_plant
-from tests.conftest import WALL_CLOCK, SettingsFor, Simulate
+from kai_erp.simulator import Plant, RunningSimulator
+from tests.conftest import SettingsFor, Simulate
 
 CONNECTORS = pytest.mark.parametrize("connector", all_connectors(), ids=lambda connector: connector.name)
 
@@ -73,8 +73,10 @@ async def test_an_answer_is_that_of_the_other_surfaces_and_whole(erp: kai_erp.Er
 
 
 @pytest.mark.medium
-async def test_an_answer_larger_than_a_page_is_whole(simulate: Simulate, settings_for: SettingsFor) -> None:
-    settings = settings_for(simulate(of=build_plant("medium", 1, WALL_CLOCK)))
+async def test_an_answer_larger_than_a_page_is_whole(
+    medium_plant: Plant, simulate: Simulate, settings_for: SettingsFor
+) -> None:
+    settings = settings_for(simulate(of=medium_plant))
     async with kai_erp.connect(settings) as erp:
         answer = await erp.customers(query="e", active_only=False)
     assert answer.meta.record_count == answer.meta.total_count == answer.to_arrow().num_rows > DEFAULT_LIMIT

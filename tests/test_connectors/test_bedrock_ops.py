@@ -9,8 +9,8 @@ import pytest
 from kai_erp.app import App, Asked, open_app
 from kai_erp.connectors import ScheduleQuery
 from kai_erp.models import ScheduledOperation
-from kai_erp.simulator import RunningSimulator, SimulatorOptions, build_plant
-from tests.conftest import SCHEDULE_COLLECTIONS, WALL_CLOCK, SettingsFor, Simulate, schedule_rows
+from kai_erp.simulator import Plant, RunningSimulator, SimulatorOptions, build_plant
+from tests.conftest import SCHEDULE_COLLECTIONS, SettingsFor, Simulate, schedule_rows
 from tests.test_connectors.asking import Rows, Truth, ask, check, statuses, warnings
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -145,9 +145,9 @@ async def test_other_plants_give_their_own_schedules(
 
 @pytest.mark.medium
 async def test_a_medium_plant_behind_a_server_that_clamps_its_pages_is_read_to_the_end(
-    simulate: Simulate, settings_for: SettingsFor, now: datetime
+    medium_plant: Plant, simulate: Simulate, settings_for: SettingsFor, now: datetime
 ) -> None:
-    plant = build_plant("medium", 4, WALL_CLOCK)
+    plant = medium_plant
     running = simulate(SimulatorOptions(max_cap=200), plant)
     truth = Truth(schedule_rows(plant), now, CHICAGO)
     settings = settings_for(running, sl10_query_timeout_seconds=120)

@@ -168,9 +168,9 @@ async def test_a_page_of_the_answer_sums_up_the_whole_of_it(app: App) -> None:
 
 @pytest.mark.medium
 async def test_a_medium_plant_behind_a_server_that_clamps_its_pages_is_read_to_the_end(
-    simulate: Simulate, settings_for: SettingsFor, now: datetime
+    medium_plant: Plant, simulate: Simulate, settings_for: SettingsFor, now: datetime
 ) -> None:
-    plant = build_plant("medium", 4, WALL_CLOCK)
+    plant = medium_plant
     rows, chance = customer_rows(plant), dice(4)
     settings = settings_for(simulate(SimulatorOptions(max_cap=200), plant), sl10_query_timeout_seconds=120)
     async with open_app(settings, now=lambda: now) as app:

@@ -173,9 +173,9 @@ async def test_the_answer_is_the_same_in_pages_of(
 
 @pytest.mark.medium
 async def test_a_medium_plant_is_too_large_as_a_whole_and_answers_what_is_narrower(
-    simulate: Simulate, settings_for: SettingsFor, now: datetime
+    medium_plant: Plant, simulate: Simulate, settings_for: SettingsFor, now: datetime
 ) -> None:
-    plant = build_plant("medium", 4, WALL_CLOCK)
+    plant = medium_plant
     rows = stock_rows(plant)
     settings = settings_for(simulate(SimulatorOptions(max_cap=1_000), plant), sl10_query_timeout_seconds=120)
     async with open_app(settings, now=lambda: now) as app:

@@ -11,7 +11,7 @@ import pytest
 from kai_erp.app import App, open_app
 from kai_erp.connectors import OrdersQuery
 from kai_erp.simulator import Plant, RunningSimulator, SimulatorOptions, build_plant
-from tests.conftest import WALL_CLOCK, SettingsFor, Simulate
+from tests.conftest import SettingsFor, Simulate
 from tests.test_connectors.asking import Truth, statuses, warnings
 from tests.test_connectors.asking_orders import COLLECTIONS, ask_orders, check_orders, expected, order_rows
 from tests.test_connectors.typing_in import dice, marks, typed_keys, typed_parts
@@ -230,9 +230,9 @@ async def test_the_answer_is_the_same_in_pages_of(
 
 @pytest.mark.medium
 async def test_a_medium_plant_behind_a_server_that_clamps_its_pages_is_read_to_the_end(
-    simulate: Simulate, settings_for: SettingsFor, now: datetime
+    medium_plant: Plant, simulate: Simulate, settings_for: SettingsFor, now: datetime
 ) -> None:
-    plant = build_plant("medium", 4, WALL_CLOCK)
+    plant = medium_plant
     truth = Truth(order_rows(plant), now, CHICAGO)
     book: list[Shown] = list(expected(OrdersQuery(), truth).records)
     settings = settings_for(simulate(SimulatorOptions(max_cap=1_000), plant), sl10_query_timeout_seconds=120)

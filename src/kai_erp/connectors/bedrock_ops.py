@@ -234,13 +234,13 @@ def _jobs(query: ScheduleQuery, job: Expression | None) -> IDOSpec:
         _JOBS,
         all_of(equals("Type", "J"), equals("Stat", "R"), job),
         key=("Job", "Suffix"),
-        keys_from=(KeySource("SLJobRoutes", "Job", "Job", JOB_WIDTHS),) if query.work_center else (),
+        keys_from=(KeySource("SLJobRoutes", "Job", "Job"),) if query.work_center else (),
     )
 
 
 def _schedules(query: ScheduleQuery, job: Expression | None, operations: Expression | None) -> IDOSpec:
     """Return the read of scheduled times: never whole, since the rows of finished jobs stay in it."""
-    jobs = KeySource("SLJobRoutes" if query.work_center else "SLJobs", "Job", "Job", JOB_WIDTHS)
+    jobs = KeySource("SLJobRoutes" if query.work_center else "SLJobs", "Job", "Job")
     return IDOSpec(
         "SLJrtSchs",
         _schedule_properties(),

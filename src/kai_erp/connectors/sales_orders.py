@@ -258,7 +258,7 @@ def _orders(query: OrdersQuery) -> IDOSpec:
     if query.customer:
         sources = (KeySource("SLCustomers", "CustNum", "CustNum", CUSTOMER_WIDTHS),)
     elif not query.order and _narrows_lines(query):
-        sources = (KeySource("SLCoitems", "CoNum", "CoNum", ORDER_WIDTHS),)
+        sources = (KeySource("SLCoitems", "CoNum", "CoNum"),)
     return IDOSpec(
         "SLCos",
         _ORDERS,
@@ -277,7 +277,7 @@ def _lines(query: OrdersQuery, moment: Moment) -> IDOSpec:
         all_of(_OPEN_LINE, _item_is(query.item), _due(query, moment)),
         key=_LINE,
         driving=True,
-        keys_from=(KeySource("SLCos", "CoNum", "CoNum", ORDER_WIDTHS),) if headed else (),
+        keys_from=(KeySource("SLCos", "CoNum", "CoNum"),) if headed else (),
         maybe_whole=True,
     )
 

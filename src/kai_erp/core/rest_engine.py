@@ -133,9 +133,9 @@ async def _keys(sources: Sequence[KeySource], reads: Reads) -> KeyList | None:
             continue
         column = read.table[source.column]
         known = [key for key in pc.unique(column).to_pylist() if key and key.strip() and "\0" not in key]
-        best = KeyList(
-            source.match, tuple(sorted({form for key in known for form in stored_forms(key, source.widths)}))
-        )
+        if source.widths:
+            known = [form for key in known for form in stored_forms(key, source.widths)]
+        best = KeyList(source.match, tuple(sorted(set(known))))
         if ido.trimmed(column.combine_chunks()).null_count == 0:
             return best
     return best

@@ -66,7 +66,8 @@ class Property:
 class KeySource:
     """Only rows whose property `match` is among the values of `column` in another staged `table` are needed.
 
-    `widths` are those that the column of a key may have, whose numbers are padded to them.
+    With `widths`, those that the column may have, keys are looked for as they may be padded there as well; tables
+    that the ERP writes together hold them alike.
     """
 
     table: str

@@ -51,9 +51,9 @@ class Asking(Generic[Q]):
         lake = self._lake()
         router = self.sources.router if lake else self.sources.router.without_lake()
         volume = self.connector.estimate_volume(self.query, self.sources.volumes)
-        if lake is not None and self._source(router, volume) is DataSource.LAKE:
+        source = self._source(router, volume)
+        if lake is not None and source is DataSource.LAKE:
             return await self._from_lake_else_rest(lake, volume or 0)
-        self._source(router, volume)
         try:
             return await self._from_rest()
         except TooManyRows:

@@ -39,7 +39,6 @@ class Router(Protocol):
     @property
     def hard_max(self) -> int: ...  # noqa: D102
     def select_source(self, volume: int, freshness: Freshness) -> DataSource: ...  # noqa: D102
-    def explain(self, volume: int | None, freshness: Freshness) -> str: ...  # noqa: D102
     def is_large(self, volume: int) -> bool: ...  # noqa: D102
     def without_lake(self) -> Router: ...  # noqa: D102
 

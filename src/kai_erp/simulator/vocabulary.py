@@ -29,7 +29,6 @@ CENTERS = (
     Center("WELD", "Welding", "L", 0.75, 1.25),
     Center("WIRE", "Wiring and lights", "L", 0.25, 0.75),
 )
-CENTER_OF = {center.code: center for center in CENTERS}
 LOST_CENTER = "PLASMA"
 
 # Product families we make, with their routings.

@@ -19,6 +19,7 @@ import stamina
 from kai_erp.app import App, open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.simulator import Plant, RunningSimulator, SimulatorOptions, build_plant, run_simulator
+from tests.redis_server import RedisServer, running_redis
 
 ZONE = "America/Chicago"
 WALL_CLOCK = datetime(2026, 5, 20, 10, 30)  # noqa: DTZ001  # the ERP's clock has no zone
@@ -165,3 +166,17 @@ def without_waiting() -> Iterator[None]:
     """Try again at once, as often as the product does."""
     with stamina.set_testing(True, attempts=4, cap=True):
         yield
+
+
+@pytest.fixture(scope="session")
+def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """The tests' own Redis, empty and running whatever the test before did to it."""
+    _redis.stop()
+    _redis.start()
+    return _redis

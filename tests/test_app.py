@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kai_erp.app import App, Asked, open_app
+from kai_erp.callers import Caller
 from kai_erp.config import Settings, load_settings
 from kai_erp.connectors import ScheduleQuery
 from kai_erp.core.types import Freshness
@@ -15,6 +16,7 @@ from kai_erp.simulator import RunningSimulator, SimulatorOptions
 from tests.conftest import ZONE, SettingsFor, Simulate
 
 NAME = "production_schedule"
+ANNA, BERT = (Caller(name, frozenset({"*"})) for name in ("key:anna", "key:bert"))
 WELD = Asked(NAME, ScheduleQuery(work_center="WELD"), limit=5)
 
 
@@ -132,9 +134,9 @@ async def test_a_cursor_with_another_query_beside_it_is_refused(app: App) -> Non
 
 
 async def test_a_cursor_is_good_for_its_caller_only(app: App) -> None:
-    asked = Asked(NAME, ScheduleQuery(), limit=5, caller="anna")
+    asked = Asked(NAME, ScheduleQuery(), limit=5, caller=ANNA)
     cursor = (await app.ask(asked)).meta.next_cursor
     with pytest.raises(CursorExpired):
-        await app.ask(Asked(NAME, ScheduleQuery(), cursor=cursor, caller="bert"))
-    again = await app.ask(Asked(NAME, ScheduleQuery(), limit=5, cursor=cursor, caller="anna"))
+        await app.ask(Asked(NAME, ScheduleQuery(), cursor=cursor, caller=BERT))
+    again = await app.ask(Asked(NAME, ScheduleQuery(), limit=5, cursor=cursor, caller=ANNA))
     assert again.meta.record_count == 5

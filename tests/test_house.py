@@ -52,7 +52,9 @@ def test_functions_and_files_are_short_in_the_middle() -> None:
     assert median(_lines(path) for path in SOURCES) < 250
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-build.lock", "requirements-dev.lock", "requirements-audit.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-build.lock", "requirements-dev.lock", "requirements-audit.lock"]
+)
 def test_a_lock_names_versions_and_hashes_but_no_address(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "://" not in text

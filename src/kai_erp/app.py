@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from kai_erp.access import check_supported
+from kai_erp.callers import ANYBODY, Caller
 from kai_erp.config import Settings
 from kai_erp.connectors import BaseConnector, ConnectorResult, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
@@ -45,7 +46,7 @@ class Asked:
     freshness: Freshness = Freshness.REALTIME
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
-    caller: str = ""
+    caller: Caller = ANYBODY
     given: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -78,15 +79,17 @@ class App:
     async def ask(self, asked: Asked, progress: Progress | None = None) -> Answer:
         """Return a page of an answer.
 
-        Raises NotConfigured without an ERP, CursorExpired, InvalidParameter when a cursor comes with other
-        filters, TooManyRows, and UpstreamError when the ERP does not give what is needed.
+        Raises Forbidden when the caller may not ask this, NotConfigured without an ERP, CursorExpired,
+        InvalidParameter when a cursor comes with other filters, TooManyRows, and UpstreamError when the ERP does
+        not give what is needed.
         """
+        asked.caller.check(self.connectors[asked.connector].scope)
         started = time.perf_counter()
         if asked.cursor is None:
-            question = Question(asked.connector, asked.query, asked.freshness, asked.caller)
+            question = Question(asked.connector, asked.query, asked.freshness, asked.caller.name)
             snapshot, name, row = Snapshot(question, await self._result(asked, progress)), "", 0
         else:
-            snapshot, name, row = self._snapshots.find(asked.cursor, asked.connector, asked.caller)
+            snapshot, name, row = self._snapshots.find(asked.cursor, asked.connector, asked.caller.name)
             _check_same(asked, snapshot.question)
         return self._page(snapshot, name, slice(row, row + asked.limit), started)
 

@@ -9,6 +9,10 @@ KaiErpError
 │   ├── InvalidParameter      a parameter is wrong
 │   ├── TooManyRows           the answer would pass the row budget
 │   └── CursorExpired         a cursor no longer leads anywhere
+├── AccessError               who asks was not let in, or not to this
+│   ├── AuthRequired          no key or token, or none that is good
+│   ├── Forbidden             the key or token does not allow this
+│   └── RateLimited           this caller asks too often, or too much at once
 ├── Overloaded                this process has no room now
 └── UpstreamError             the ERP or its gateway
     ├── UpstreamAuth          our credentials are refused
@@ -102,6 +106,41 @@ class CursorExpired(QueryError):
 
     def __init__(self) -> None:
         super().__init__("This cursor no longer leads to a kept answer")
+
+
+class AccessError(KaiErpError):
+    """Who asks is not let in, or not to what was asked, or not now."""
+
+
+class AuthRequired(AccessError):
+    """No key or token was given, or none that is good."""
+
+    code = "auth_required"
+    suggestion = (
+        "Send a key as X-API-Key or Authorization: Bearer; the operator makes one with kai-erp keys create."
+    )
+
+
+class Forbidden(AccessError):
+    """The key or token does not allow what was asked."""
+
+    code = "forbidden"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This key or token lacks the scope {scope}")
+        self.scope = scope
+        self.suggestion = f"Ask the operator for a key or token with the scope {scope}."
+
+
+class RateLimited(AccessError):
+    """This caller asks too often, or too much at once."""
+
+    code = "rate_limited"
+    suggestion = "Wait as long as Retry-After says; one question with a filter often does in place of many."
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Overloaded(KaiErpError):

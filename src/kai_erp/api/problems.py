@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from kai_erp.errors import InvalidParameter, KaiErpError, Overloaded, UpstreamUnavailable
+from kai_erp.errors import InvalidParameter, KaiErpError, Overloaded, RateLimited, UpstreamUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:
     log.warning("question failed", code=error.code, reason=str(error))
     retry = (
         {"Retry-After": str(ceil(error.retry_after))}
-        if isinstance(error, UpstreamUnavailable | Overloaded)
+        if isinstance(error, UpstreamUnavailable | Overloaded | RateLimited)
         else None
     )
     faults = (

@@ -54,7 +54,6 @@ def test_a_keys_file_of_any_content_stops_the_start(
     [
         ("api_keys_file", Path("/none")),
         ("audit_log", "-"),
-        ("hidden_fields", "unit_cost"),
         ("oauth_audience", "kai"),
         ("oauth_issuer", "https://issuer.example"),
         ("oauth_jwks_url", "https://issuer.example/keys"),

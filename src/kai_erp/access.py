@@ -11,7 +11,6 @@ from kai_erp.errors import InvalidSetting
 _MISSED_DEARLY = (
     "api_keys_file",
     "audit_log",
-    "hidden_fields",
     "oauth_audience",
     "oauth_issuer",
     "oauth_jwks_url",

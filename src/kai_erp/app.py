@@ -18,7 +18,7 @@ from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.core.types import Clock, Freshness, Now, Progress
 from kai_erp.errors import InvalidParameter, NotConfigured
 from kai_erp.models.result import Caution, Meta, UpstreamRead
-from kai_erp.plugins import all_connectors
+from kai_erp.plugins import shown_connectors
 from kai_erp.preflight import ConnectorCheck, LakeCheck, check_connectors, check_lake
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
 from kai_erp.tenant import Tenant, open_tenant
@@ -173,4 +173,4 @@ async def open_app(
     async with AsyncExitStack() as stack:
         tenant = None if settings.missing() else await open_tenant(stack, settings, clock, now)
         snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb)
-        yield App(settings, all_connectors(), tenant, snapshots, simulated=simulated)
+        yield App(settings, shown_connectors(settings), tenant, snapshots, simulated=simulated)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from pydantic import BaseModel
 
+from kai_erp.config import Settings
 from kai_erp.connectors import (
     BaseConnector,
     BedrockOpsScheduler,
@@ -23,9 +24,12 @@ from kai_erp.connectors import (
     Moment,
     SalesOrderTracker,
 )
+from kai_erp.connectors.hiding import field_names, hiding
+from kai_erp.connectors.nearest import nearest
 from kai_erp.connectors.parameters import ConnectorQuery
+from kai_erp.errors import InvalidSetting
 
-__all__ = ["GROUP", "all_connectors", "check_connector", "refresh"]
+__all__ = ["GROUP", "all_connectors", "check_connector", "refresh", "shown_connectors"]
 
 GROUP = "kai_erp.connectors"
 Connector = BaseConnector[ConnectorQuery]
@@ -51,6 +55,20 @@ def all_connectors() -> list[Connector]:
     What another package brings and cannot be used is left out, with a warning in the log.
     """
     return list(_found())
+
+
+def shown_connectors(settings: Settings) -> list[Connector]:
+    """Return every connector without the fields that HIDDEN_FIELDS names.
+
+    Raises InvalidSetting when one of them is no field of any record.
+    """
+    connectors, hidden = all_connectors(), frozenset(settings.hidden_fields)
+    known = {name for connector in connectors for name in field_names(connector.record)}
+    for name in settings.hidden_fields:
+        if name not in known:
+            near = " or ".join(nearest(name, sorted(known))) or "the name of a record's field"
+            raise InvalidSetting(f"HIDDEN_FIELDS names {name!r}, allowed is {near}")
+    return [hiding(connector, hidden) for connector in connectors]
 
 
 def refresh() -> None:

@@ -20,7 +20,7 @@ from kai_erp.app import open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.mcp.http import PATH as MCP_PATH
 from kai_erp.mcp.http import McpEndpoint
-from kai_erp.plugins import all_connectors
+from kai_erp.plugins import all_connectors, shown_connectors
 
 __all__ = ["app", "create_app"]
 
@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
     check_supported(settings)
     add_handlers(api)
     api.add_middleware(Gate, guard=HostGuard(settings))
-    for connector in all_connectors():
+    for connector in shown_connectors(settings):
         api.include_router(question_router(connector))
     api.include_router(service.router)
     api.router.routes.append(Route(MCP_PATH, assistants, include_in_schema=False))

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kai_erp.catalogue import ConnectorEntry, catalogue
+from kai_erp.config import load_settings
 from kai_erp.errors import InvalidParameter
-from kai_erp.plugins import all_connectors
+from kai_erp.plugins import shown_connectors
 from kai_erp.reference import reference_page
 
 
@@ -27,9 +28,10 @@ def connectors(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print reference pages in Markdown.")] = False,
 ) -> None:
     """List what can be asked: parameters, record fields and collections of each connector."""
-    chosen = [connector for connector in all_connectors() if name in {None, connector.name, connector.verb}]
+    shown = shown_connectors(load_settings())
+    chosen = [connector for connector in shown if name in {None, connector.name, connector.verb}]
     if not chosen:
-        known = " or ".join(connector.name for connector in all_connectors())
+        known = " or ".join(connector.name for connector in shown)
         raise InvalidParameter("NAME", f"{name!r} given, allowed is {known}")
     entries = catalogue(chosen)
     if json:

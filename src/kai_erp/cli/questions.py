@@ -117,15 +117,18 @@ def _ask(connector: Connector, query: ConnectorQuery, manner: _Manner) -> None:
     settings = load_settings()
     configure_logs(settings, quiet=True)
     with demo_settings(settings) if manner.demo else nullcontext(settings) as chosen:
-        answer = asyncio.run(_answer(connector, query, manner, chosen))
-        _print(connector, answer, manner.format, chosen)
+        shown, answer = asyncio.run(_answer(connector, query, manner, chosen))
+        _print(shown, answer, manner.format, chosen)
 
 
-async def _answer(connector: Connector, query: ConnectorQuery, manner: _Manner, settings: Settings) -> Answer:
+async def _answer(
+    connector: Connector, query: ConnectorQuery, manner: _Manner, settings: Settings
+) -> tuple[Connector, Answer]:
+    """Return the answer, and the connector as the settings show it."""
     asked = Asked(connector.name, query, manner.freshness, manner.limit)
     async with open_app(settings, simulated=manner.demo) as app:
         with _progress() as told:
-            return await app.ask(asked, told)
+            return app.connectors[connector.name], await app.ask(asked, told)
 
 
 @contextmanager

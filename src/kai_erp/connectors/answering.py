@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kai_erp.connectors.hiding import visible_rows, visible_totals
 from kai_erp.connectors.nearest import no_match
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.connectors.sources import ConnectorResult, LakeSource, Moment, Router, Sources
@@ -137,14 +138,14 @@ class Asking(Generic[Q]):
         notices: list[Notice],
         reads: Reads | None = None,
     ) -> ConnectorResult:
-        records = self.connector.transform_result(table)
+        records = visible_rows(self.connector.transform_result(table), self.connector.hidden)
         notices += self.connector.remarks(self.query, table)
         suggestions = self._suggestions(records, reads or {})
         if not any(notice.code == "no_match" for notice in notices):
             notices += suggestions
         return ConnectorResult(
             records=records,
-            summary=self.connector.summarize(table),
+            summary=visible_totals(self.connector.summarize(table), self.connector),
             source=source,
             as_of=_oldest(reports),
             upstream=reports,

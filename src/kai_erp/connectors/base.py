@@ -51,6 +51,7 @@ class BaseConnector(ABC, Generic[Q]):
         wide_fields: texts among them that may be cut to fit the width.
         rows_of: the list within a record that has a row each in a flat format, such as CSV.
         vocabulary: for each text parameter, where its values can be seen; to suggest near ones.
+        hidden: fields that are left out of every answer, as HIDDEN_FIELDS says; `hiding` sets it.
     """
 
     name: ClassVar[str]
@@ -69,6 +70,7 @@ class BaseConnector(ABC, Generic[Q]):
     headings: ClassVar[Mapping[str, str]] = {}
     rows_of: ClassVar[str | None] = None
     vocabulary: ClassVar[Mapping[str, Words]] = {}
+    hidden: frozenset[str] = frozenset()
 
     @abstractmethod
     def get_rest_spec(self, query: Q, moment: Moment) -> RestQuerySpec:

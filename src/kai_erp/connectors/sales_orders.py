@@ -236,7 +236,8 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
         """Say so when amounts of several currencies stand side by side."""
         if not _mixed(table):
             return []
-        currencies = ", ".join(sorted(_currencies(table)))
+        told = "currency" not in self.hidden
+        currencies = ", ".join(sorted(_currencies(table))) if told else "several currencies"
         return [Notice("mixed_currencies", f"Orders are in {currencies}: their amounts are not added up.")]
 
 

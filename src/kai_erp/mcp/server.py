@@ -33,7 +33,7 @@ from kai_erp.mcp.sdk_log import pass_on_sdk_log
 from kai_erp.mcp.stdio import ProtocolStreams, protocol_streams
 from kai_erp.mcp.tools import connector_tools
 from kai_erp.mcp.untrusted import plain, quoted
-from kai_erp.plugins import all_connectors
+from kai_erp.plugins import shown_connectors
 
 __all__ = ["KaiErpMcpServer", "main", "run_stdio"]
 
@@ -65,7 +65,7 @@ class KaiErpMcpServer(MCPServer[App]):
         pass_on_sdk_log()
         self.app = app
         chosen = app.settings if app else settings or load_settings()
-        connectors = list(app.connectors.values()) if app else all_connectors()
+        connectors = list(app.connectors.values()) if app else shown_connectors(chosen)
 
         @asynccontextmanager
         async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:

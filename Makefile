@@ -47,8 +47,8 @@ bench: $(VENV)/.dev ## measure, as ratios in one run
 lock: ## resolve the newest versions and write the lock files (needs uv)
 	$(LOCK) --group build --output-file requirements-build.lock
 	$(LOCK) --group audit --output-file requirements-audit.lock
-	$(LOCK) pyproject.toml --output-file requirements.lock
-	$(LOCK) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra otel --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra otel --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) tests/conformance/requirements.in --output-file tests/conformance/requirements.lock
 
 $(BIN)/python:

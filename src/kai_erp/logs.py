@@ -24,6 +24,23 @@ def _escaped(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
+class _OurLog(logging.Handler):
+    """Hands records of the standard library's logging to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record with its traceback, if it has one."""
+        method = getattr(log, record.levelname.lower(), log.warning)
+        method(record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+
+
+def pass_on(library: str) -> None:
+    """Send warnings and errors of a library to our log, so that there is one log in one form."""
+    logger = logging.getLogger(library)
+    if not any(isinstance(handler, _OurLog) for handler in logger.handlers):
+        logger.addHandler(_OurLog(logging.WARNING))
+    logger.propagate = False
+
+
 def configure_logs(settings: Settings, *, quiet: bool = False) -> None:
     """Send log lines to stderr from LOG_LEVEL on, as LOG_FORMAT says; each retry is one line.
 
@@ -31,6 +48,8 @@ def configure_logs(settings: Settings, *, quiet: bool = False) -> None:
     """
     level = "WARNING" if quiet and settings.log_level == "INFO" else settings.log_level
     stamina.instrumentation.set_on_retry_hooks([_tell_retry])
+    for library in ("asyncio", "uvicorn"):
+        pass_on(library)
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"

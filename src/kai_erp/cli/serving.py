@@ -45,6 +45,7 @@ def serve(
     with _listening(settings) as listener, demo_settings(settings) if demo else nullcontext(settings) as chosen:
         config = uvicorn.Config(
             create_app(chosen, simulated=demo),
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,

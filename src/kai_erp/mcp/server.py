@@ -25,11 +25,10 @@ from kai_erp import __version__
 from kai_erp.app import App, open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.errors import ConfigurationError, KaiErpError
-from kai_erp.logs import configure_logs
+from kai_erp.logs import configure_logs, pass_on
 from kai_erp.mcp.handlers import refusal
 from kai_erp.mcp.prompts import add_completions, add_prompts
 from kai_erp.mcp.resources import add_resources
-from kai_erp.mcp.sdk_log import pass_on_sdk_log
 from kai_erp.mcp.stdio import ProtocolStreams, protocol_streams
 from kai_erp.mcp.tools import connector_tools
 from kai_erp.mcp.untrusted import plain, quoted
@@ -62,7 +61,7 @@ class KaiErpMcpServer(MCPServer[App]):
     def __init__(
         self, settings: Settings | None = None, *, app: App | None = None, simulated: bool = False
     ) -> None:
-        pass_on_sdk_log()
+        pass_on("mcp")
         self.app = app
         chosen = app.settings if app else settings or load_settings()
         connectors = list(app.connectors.values()) if app else shown_connectors(chosen)

@@ -20,6 +20,7 @@ from kai_erp.app import App, open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.simulator import Plant, RunningSimulator, SimulatorOptions, build_plant, run_simulator
 from tests.redis_server import RedisServer, running_redis
+from tests.secrecy import Lookout, looking_out
 
 ZONE = "America/Chicago"
 WALL_CLOCK = datetime(2026, 5, 20, 10, 30)  # noqa: DTZ001  # the ERP's clock has no zone
@@ -51,6 +52,21 @@ def _shield(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("COLUMNS", "200")
         patch.chdir(tmp_path_factory.mktemp("nowhere"))
         yield
+
+
+@pytest.fixture(scope="session")
+def lookout() -> Iterator[Lookout]:
+    """The lookout of the whole session."""
+    with looking_out() as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_leaks(lookout: Lookout) -> Iterator[None]:
+    """Fail a test during which a secret reached a log, an error, a metric or the audit log."""
+    yield
+    leaks, lookout.leaks = lookout.leaks, []
+    assert not leaks
 
 
 @pytest.fixture(scope="session")

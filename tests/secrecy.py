@@ -29,7 +29,7 @@ _LEVELS = (
     "fatal",
     "failure",
 )
-_API_KEY = re.compile(r"kai_[\w-]{30,}")
+_API_KEY = re.compile(r"kai_(?!erp)[\w-]{30,}")
 _SHORTEST = 8
 
 

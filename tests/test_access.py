@@ -53,7 +53,6 @@ def test_a_keys_file_of_any_content_stops_the_start(
     ("name", "value"),
     [
         ("api_keys_file", Path("/none")),
-        ("audit_log", "-"),
         ("oauth_audience", "kai"),
         ("oauth_issuer", "https://issuer.example"),
         ("oauth_jwks_url", "https://issuer.example/keys"),

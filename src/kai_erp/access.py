@@ -10,7 +10,6 @@ from kai_erp.errors import InvalidSetting
 
 _MISSED_DEARLY = (
     "api_keys_file",
-    "audit_log",
     "oauth_audience",
     "oauth_issuer",
     "oauth_jwks_url",

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import pyarrow as pa
+from typing import TextIO
 
 from kai_erp.access import check_supported
-from kai_erp.callers import ANYBODY, Caller
+from kai_erp.audit import AuditLog
 from kai_erp.config import Settings
 from kai_erp.connectors import BaseConnector, ConnectorResult, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
-from kai_erp.core.types import Clock, Freshness, Now, Progress
+from kai_erp.core.types import Clock, Now, Progress
 from kai_erp.errors import InvalidParameter, NotConfigured
+from kai_erp.metrics import Metrics
 from kai_erp.models.result import Caution, Meta, UpstreamRead
+from kai_erp.noting import Notebook
 from kai_erp.plugins import shown_connectors
 from kai_erp.preflight import ConnectorCheck, LakeCheck, check_connectors, check_lake
+from kai_erp.questions import DEFAULT_LIMIT, LARGEST_LIMIT, Answer, Asked
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
 from kai_erp.tenant import Tenant, open_tenant
 
-DEFAULT_LIMIT = 500
-LARGEST_LIMIT = 10_000
+__all__ = ["DEFAULT_LIMIT", "LARGEST_LIMIT", "Answer", "App", "Asked", "open_app", "utc_now"]
+
 _READY_TIMEOUT = 10.0
 
 
@@ -34,47 +36,25 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request for a page of an answer.
+class Parts:
+    """What an app is put together from."""
 
-    With a `cursor` the page comes from the kept answer; `given` names the parameters that were put beside it and
-    must then be those of the first request.
-    """
-
-    connector: str
-    query: ConnectorQuery
-    freshness: Freshness = Freshness.REALTIME
-    limit: int = DEFAULT_LIMIT
-    cursor: str | None = None
-    caller: Caller = ANYBODY
-    given: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A page of an answer: records as columns, the summary of the whole, and the meta of the envelope."""
-
-    records: pa.Table
-    summary: Mapping[str, object]
-    meta: Meta
+    connectors: Sequence[BaseConnector[ConnectorQuery]]
+    tenant: Tenant | None
+    snapshots: SnapshotStore
+    notebook: Notebook
+    metrics: Metrics
 
 
 class App:
     """Answers questions. Made by `open_app`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        connectors: Sequence[BaseConnector[ConnectorQuery]],
-        tenant: Tenant | None,
-        snapshots: SnapshotStore,
-        *,
-        simulated: bool = False,
-    ) -> None:
+    def __init__(self, settings: Settings, parts: Parts, *, simulated: bool = False) -> None:
         self.settings = settings
         self.simulated = simulated
-        self.connectors = {connector.name: connector for connector in connectors}
-        self._tenant, self._snapshots = tenant, snapshots
+        self.connectors = {connector.name: connector for connector in parts.connectors}
+        self.metrics = parts.metrics
+        self._tenant, self._snapshots, self._notebook = parts.tenant, parts.snapshots, parts.notebook
 
     async def ask(self, asked: Asked, progress: Progress | None = None) -> Answer:
         """Return a page of an answer.
@@ -83,7 +63,12 @@ class App:
         InvalidParameter when a cursor comes with other filters, TooManyRows, and UpstreamError when the ERP does
         not give what is needed.
         """
-        asked.caller.check(self.connectors[asked.connector].scope)
+        with self._notebook.question(asked) as note:
+            asked.caller.check(self.connectors[asked.connector].scope)
+            note.answer = await self._answer(asked, progress)
+            return note.answer
+
+    async def _answer(self, asked: Asked, progress: Progress | None) -> Answer:
         started = time.perf_counter()
         if asked.cursor is None:
             question = Question(asked.connector, asked.query, asked.freshness, asked.caller.name)
@@ -162,9 +147,14 @@ def _check_same(asked: Asked, question: Question) -> None:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, simulated: bool = False, clock: Clock = time.monotonic, now: Now = utc_now
+    settings: Settings,
+    *,
+    simulated: bool = False,
+    clock: Clock = time.monotonic,
+    now: Now = utc_now,
+    audit_stream: TextIO | None = None,
 ) -> AsyncIterator[App]:
-    """Open everything that answering takes, and close it again.
+    """Open everything that answering takes, and close it again; AUDIT_LOG=- leads to `audit_stream`, else stderr.
 
     Without ERP settings the app opens and every question raises NotConfigured. Raises InvalidSetting when the
     `.ionapi` file or the CA bundle cannot be used, or a setting asks for what this version does not do.
@@ -173,4 +163,8 @@ async def open_app(
     async with AsyncExitStack() as stack:
         tenant = None if settings.missing() else await open_tenant(stack, settings, clock, now)
         snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb)
-        yield App(settings, shown_connectors(settings), tenant, snapshots, simulated=simulated)
+        audit = stack.enter_context(AuditLog(settings.audit_log, audit_stream))
+        metrics = Metrics(clock)
+        notebook = Notebook(audit, metrics, now)
+        parts = Parts(shown_connectors(settings), tenant, snapshots, notebook, metrics)
+        yield App(settings, parts, simulated=simulated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,7 +37,8 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with open_app(settings, simulated=simulated) as opened, assistants.serving(opened):
+        opening = open_app(settings, simulated=simulated, audit_stream=sys.stdout)
+        async with opening as opened, assistants.serving(opened):
             api.state.kai_erp = opened
             yield
 

@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access import HostGuard
 from kai_erp.api.problems import wrong_host
+from kai_erp.app import App
 
 T = TypeVar("T")
 _ID = re.compile(r"[\w.\-]{1,128}\Z", re.ASCII)
 _HEADER = b"x-request-id"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 log = structlog.get_logger(__name__)
 
 
@@ -62,8 +64,20 @@ class Gate:
         except CallerGone:
             log.info("caller gone", path=scope["path"])
         finally:
-            ms = round((time.perf_counter() - started) * 1000, 1)
-            log.info("request", method=scope["method"], path=scope["path"], status=status, ms=ms)
+            seconds = time.perf_counter() - started
+            log.info(
+                "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+            )
+            _count(scope, status, seconds)
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    """Count a request under the route that answered it: what was asked for beyond our routes is no label."""
+    opened: App | None = getattr(scope["app"].state, "kai_erp", None) if "app" in scope else None
+    if opened is not None:
+        route = getattr(scope.get("route"), "path", None) or ("/mcp" if scope["path"] == "/mcp" else "other")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        opened.metrics.requested(route, method, status, seconds)
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 
 from kai_erp import __version__
 from kai_erp.api.requests import while_connected
 from kai_erp.app import App
 from kai_erp.catalogue import ConnectorEntry, catalogue
+from kai_erp.metrics import CONTENT_TYPE
 
 STATIC = str(files("kai_erp.api") / "static")
 
@@ -57,6 +58,12 @@ async def ready(request: Request, app: OpenedApp) -> Ready:
 async def connectors(app: OpenedApp) -> list[ConnectorEntry]:
     """List what can be asked: parameters, record fields and collections of each connector."""
     return catalogue(app.connectors.values())
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}})
+async def metrics(app: OpenedApp) -> Response:
+    """Show what is counted and timed, for Prometheus."""
+    return Response(app.metrics.exposed(), media_type=CONTENT_TYPE)
 
 
 @router.get("/docs", include_in_schema=False)

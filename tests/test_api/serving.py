@@ -9,7 +9,10 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from kai_erp.access import Doorkeeper, InboundLimits
 from kai_erp.api.main import create_app
+from kai_erp.api.security import Keeping
+from kai_erp.app import App
 from kai_erp.config import Settings
 
 SCHEDULE = "/bedrock/schedule"
@@ -34,6 +37,12 @@ async def serving(settings: Settings, *, simulated: bool = False) -> AsyncIterat
 def client_of(api: FastAPI) -> httpx2.AsyncClient:
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8100", timeout=60)
+
+
+def put_behind(api: FastAPI, app: App) -> None:
+    """Let a server that was not started answer from an app, whoever asks."""
+    api.state.kai_erp = app
+    api.state.guarded = Keeping(Doorkeeper("none", None), InboundLimits(10_000, 100))
 
 
 async def schedule(client: httpx2.AsyncClient, **parameters: object) -> Body:

@@ -14,7 +14,7 @@ from kai_erp.config import Settings
 from kai_erp.models import Envelope, ScheduledOperation, ScheduleSummary
 from kai_erp.simulator import Delay, Fault, RunningSimulator
 from tests.conftest import HandClock, SettingsFor
-from tests.test_api.serving import JSON, SCHEDULE, Body, client_of, problem, schedule, serving
+from tests.test_api.serving import JSON, SCHEDULE, Body, client_of, problem, put_behind, schedule, serving
 
 Client = httpx2.AsyncClient
 
@@ -24,7 +24,7 @@ async def aging(settings: Settings, clock: HandClock, now: datetime) -> AsyncIte
     """A client of a server whose clock is moved by hand."""
     api = create_app(settings)
     async with open_app(settings, clock=clock, now=lambda: now) as app, client_of(api) as opened:
-        api.state.kai_erp = app
+        put_behind(api, app)
         yield opened
 
 

@@ -16,7 +16,7 @@ from kai_erp.config import Settings, load_settings
 from kai_erp.logs import configure_logs
 from kai_erp.simulator import Abort, Answer, Fault, RepeatBookmark, RunningSimulator, SimulatorOptions, Truncate
 from tests.conftest import HandClock, SettingsFor, Simulate
-from tests.test_api.serving import SCHEDULE, client_of, problem, schedule, secrets_of, serving
+from tests.test_api.serving import SCHEDULE, client_of, problem, put_behind, schedule, secrets_of, serving
 
 Client = httpx2.AsyncClient
 pytestmark = pytest.mark.usefixtures("without_waiting")
@@ -213,7 +213,7 @@ async def defective(settings: Settings, clock: HandClock, now: datetime) -> Asyn
     api = create_app(settings)
     async with open_app(settings, clock=clock, now=lambda: now) as app, client_of(api) as opened:
         app.connectors.clear()
-        api.state.kai_erp = app
+        put_behind(api, app)
         yield opened
 
 

@@ -22,6 +22,10 @@ JSONL = "application/jsonl"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
+META_HEADERS = tuple(
+    f"X-Kai-{name}"
+    for name in ("Source", "As-Of", "Total-Count", "Truncated", "Simulated", "Next-Cursor", "Warnings")
+)
 MEDIA_TYPES = (JSON, JSONL, CSV, ARROW, PARQUET)
 _NOT_ACCEPTABLE = 406
 _QUALITY = re.compile(r"[01](\.[0-9]{0,3})?\Z")

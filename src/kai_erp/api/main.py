@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from kai_erp import __version__
-from kai_erp.access import HostGuard, check_supported
+from kai_erp.access import InboundLimits, check_supported, open_doorkeeper
+from kai_erp.api.answers import META_HEADERS
 from kai_erp.api.problems import PROBLEM_JSON, Problem, add_handlers
 from kai_erp.api.requests import Gate
 from kai_erp.api.routes import service
 from kai_erp.api.routes.questions import describe_required, question_router
-from kai_erp.app import open_app
+from kai_erp.api.security import Door, Keeping
+from kai_erp.app import open_app, utc_now
 from kai_erp.config import Settings, load_settings
+from kai_erp.mcp.http import HEADERS as MCP_HEADERS
 from kai_erp.mcp.http import PATH as MCP_PATH
 from kai_erp.mcp.http import McpEndpoint
 from kai_erp.plugins import all_connectors, shown_connectors
@@ -31,15 +36,23 @@ _DESCRIPTION = """Ask an Infor SyteLine / CloudSuite Industrial ERP one question
 Read-only. Every answer says where it comes from, as of when, and what was missing."""
 
 
+_SENT_HEADERS = ("Accept", "Authorization", "Content-Type", "X-API-Key", "X-Request-ID", *MCP_HEADERS)
+_SHOWN_HEADERS = ("Retry-After", "X-Request-ID", "WWW-Authenticate", *META_HEADERS, *MCP_HEADERS)
+
+
 def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
     """Return the server for some settings; it opens the ERP when it starts, and closes it when it stops."""
+    check_supported(settings)
     assistants = McpEndpoint(settings)
+    limits = InboundLimits(settings.inbound_per_minute, settings.inbound_concurrency)
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         opening = open_app(settings, simulated=simulated, audit_stream=sys.stdout)
-        async with opening as opened, assistants.serving(opened):
+        keeping = open_doorkeeper(settings, time.monotonic, utc_now)
+        async with opening as opened, keeping as doorkeeper, assistants.serving(opened):
             api.state.kai_erp = opened
+            api.state.guarded = Keeping(doorkeeper, limits)
             yield
 
     api = FastAPI(
@@ -51,9 +64,17 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
         redoc_url=None,
         responses={"default": {"model": Problem, "description": "A problem.", "content": {PROBLEM_JSON: {}}}},
     )
-    check_supported(settings)
     add_handlers(api)
-    api.add_middleware(Gate, guard=HostGuard(settings))
+    api.add_middleware(Door, settings=settings, guarded=lambda: getattr(api.state, "guarded", None))
+    if settings.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=_SENT_HEADERS,
+            expose_headers=_SHOWN_HEADERS,
+        )
+    api.add_middleware(Gate, settings=settings)
     for connector in shown_connectors(settings):
         api.include_router(question_router(connector))
     api.include_router(service.router)

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from kai_erp.errors import InvalidParameter, KaiErpError, Overloaded, RateLimited, UpstreamUnavailable
+from kai_erp.errors import AccessError, InvalidParameter, KaiErpError, Overloaded, RateLimited, UpstreamUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -96,9 +96,18 @@ def problem(request: Request, code: str, detail: str, suggestion: str, **more: o
     )
 
 
-async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:
-    """Answer an error of ours; what the ERP said stands in its text, without credentials."""
-    log.warning("question failed", code=error.code, reason=str(error))
+class TooLarge(Exception):
+    """The body of a request is larger than this server takes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The body is larger than {most:,} bytes")
+
+
+def answer_to(request: Request, error: KaiErpError | TooLarge) -> JSONResponse:
+    """Return the answer to a request that fails; what the ERP said stands in its text, without credentials."""
+    if isinstance(error, TooLarge):
+        return problem(request, "too_large", str(error), "Send less: questions are asked in the address.")
+    log.warning("request refused" if isinstance(error, AccessError) else "question failed", **_told(error))
     retry = (
         {"Retry-After": str(ceil(error.retry_after))}
         if isinstance(error, UpstreamUnavailable | Overloaded | RateLimited)
@@ -108,6 +117,15 @@ async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:
         [Fault(parameter=error.parameter, message=error.problem)] if isinstance(error, InvalidParameter) else None
     )
     return problem(request, error.code, str(error), error.suggestion, errors=faults, headers=retry)
+
+
+def _told(error: KaiErpError) -> dict[str, str]:
+    return {"code": error.code, "reason": str(error)}
+
+
+async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:
+    """Answer an error of ours."""
+    return answer_to(request, error)
 
 
 async def _on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import TypeVar
 
 import structlog
@@ -16,10 +16,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kai_erp.access import HostGuard
 from kai_erp.api.problems import wrong_host
 from kai_erp.app import App
+from kai_erp.config import Settings
 
 T = TypeVar("T")
 _ID = re.compile(r"[\w.\-]{1,128}\Z", re.ASCII)
 _HEADER = b"x-request-id"
+_NOT_SUPPORTED = 1003
+_SHIELDS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"cache-control", b"no-store"),
+)
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 log = structlog.get_logger(__name__)
 
@@ -29,15 +41,23 @@ class CallerGone(Exception):
 
 
 class Gate:
-    """ASGI middleware: turns away foreign host names, takes or makes `X-Request-ID`, logs each request with it."""
+    """ASGI middleware: turns away foreign host names, takes or makes `X-Request-ID`, logs each request with it.
 
-    def __init__(self, app: ASGIApp, guard: HostGuard) -> None:
-        self._app, self._guard = app, guard
+    Every answer tells browsers to keep it to themselves; over a public address of https, to use no other.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._guard = app, HostGuard(settings)
+        secure = (settings.public_url or "").startswith("https://")
+        self._everywhere = (*_SHIELDS, *((_HSTS,) if secure else ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # nothing here speaks over a web socket
+            await send({"type": "websocket.close", "code": _NOT_SUPPORTED})
             return
         given = dict(scope["headers"]).get(_HEADER, b"").decode("latin-1")
         request_id = given if _ID.match(given) else uuid.uuid4().hex
@@ -52,7 +72,8 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message["headers"] = [*message.get("headers", ()), (_HEADER, request_id.encode())]
+                given = message.get("headers", ())
+                message["headers"] = [*given, (_HEADER, request_id.encode()), *self._shields(scope, given)]
             await send(message)
 
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
@@ -69,6 +90,14 @@ class Gate:
                 "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
             )
             _count(scope, status, seconds)
+
+    def _shields(self, scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the security headers that an answer does not set itself."""
+        names = {name.lower() for name, _ in given}
+        for name, value in self._everywhere:
+            unneeded = name == b"cache-control" and scope["path"].startswith("/static/")
+            if name not in names and not unneeded:
+                yield name, value
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kai_erp import __version__
-from kai_erp.cli import assisting, catalogue, doctoring, questions, serving, simulating
+from kai_erp.cli import assisting, catalogue, doctoring, keys, questions, serving, simulating
 from kai_erp.cli.tables import printable
 from kai_erp.errors import ConfigurationError, InvalidParameter, KaiErpError
 
@@ -46,6 +46,7 @@ serving.add_to(cli)
 assisting.add_to(cli)
 catalogue.add_to(cli)
 doctoring.add_to(cli)
+keys.add_to(cli)
 simulating.add_to(cli)
 
 

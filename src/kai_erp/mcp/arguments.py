@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from kai_erp.app import Asked
+from kai_erp.callers import ANYBODY, Caller
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.nearest import nearest
 from kai_erp.connectors.parameters import LONGEST_TEXT, ConnectorQuery
@@ -42,7 +43,7 @@ def arguments_model(connector: Connector) -> type[BaseModel]:
     return create_model(f"{connector.query.__name__}Arguments", __base__=(PageArguments, connector.query))
 
 
-def asked_by(connector: Connector, arguments: Mapping[str, Any]) -> Asked:
+def asked_by(connector: Connector, arguments: Mapping[str, Any], caller: Caller = ANYBODY) -> Asked:
     """Return what a call asks. Raises WrongArguments.
 
     Null counts as absent. A cursor may go alone: the question it goes on with is known.
@@ -58,6 +59,7 @@ def asked_by(connector: Connector, arguments: Mapping[str, Any]) -> Asked:
         freshness=page.freshness,
         limit=page.limit,
         cursor=page.cursor if resumed else None,
+        caller=caller,
         given=frozenset(name for name in given if getattr(page, name) is not None) - {"limit", "cursor"},
     )
 

@@ -19,6 +19,7 @@ from kai_erp.app import Answer, App, Asked
 from kai_erp.core.types import CollectionReport
 from kai_erp.errors import ConfigurationError, CursorExpired, InvalidParameter, KaiErpError
 from kai_erp.mcp.arguments import Connector, WrongArguments, asked_by
+from kai_erp.mcp.calling import caller_of
 from kai_erp.mcp.rendering import rendered
 from kai_erp.mcp.untrusted import plain, plain_values
 
@@ -38,7 +39,8 @@ async def answer_call(
     outcome = "cancelled"
     with structlog.contextvars.bound_contextvars(call=call):
         try:
-            answer = await _ask(app, asked_by(connector, arguments), context)
+            caller = caller_of(context.request_context.request)
+            answer = await _ask(app, asked_by(connector, arguments, caller), context)
             outcome = "answered"
             return result(answer, connector, app.settings.zone)
         except KaiErpError as failure:

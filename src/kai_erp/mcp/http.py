@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.app import App
+from kai_erp.callers import Caller
 from kai_erp.config import Settings, is_loopback
 
 PATH = "/mcp"
+HEADERS = ("Last-Event-ID", "Mcp-Method", "Mcp-Name", "Mcp-Protocol-Version", "Mcp-Session-Id")
+"""What clients and server send beside the usual headers."""
 _MOST_SESSIONS = 1_000
-_FORBIDDEN, _NOT_SERVED = 403, 503
+_MOST_OWNERS = 10 * _MOST_SESSIONS
+_SESSION = "mcp-session-id"
+_FORBIDDEN, _NOT_FOUND, _NOT_SERVED = 403, 404, 503
 
 
 class McpEndpoint:
@@ -29,6 +35,7 @@ class McpEndpoint:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._served: ASGIApp | None = None
+        self._sessions = _Sessions()
 
     @asynccontextmanager
     async def serving(self, app: App) -> AsyncIterator[None]:
@@ -59,9 +66,11 @@ class McpEndpoint:
             await PlainTextResponse("This origin may not call.", _FORBIDDEN)(scope, receive, send)
         elif self._served is None:
             await PlainTextResponse("Not started, or stopping.", _NOT_SERVED)(scope, receive, send)
+        elif not self._sessions.belongs(headers.get(_SESSION), _caller_name(scope)):
+            await PlainTextResponse("There is no such session.", _NOT_FOUND)(scope, receive, send)
         else:
             trimmed = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # not all parsers do
-            await self._served({**scope, "headers": trimmed}, receive, send)
+            await self._served({**scope, "headers": trimmed}, receive, self._sessions.noting(scope, send))
 
     def _welcomes(self, origin: str | None, host: str) -> bool:
         if origin is None or origin in self._settings.cors_origins:
@@ -71,6 +80,36 @@ class McpEndpoint:
             return parts.netloc.casefold() == host.casefold() or is_loopback(parts.hostname)
         except ValueError:
             return False
+
+
+class _Sessions:
+    """Whose session it is: another caller's request does not enter it, even one that knows its id."""
+
+    def __init__(self) -> None:
+        self._owners: OrderedDict[str, str] = OrderedDict()
+
+    def belongs(self, session: str | None, caller: str) -> bool:
+        """Tell whether a caller may enter a session; one that nobody knows is left to the SDK to refuse."""
+        return session is None or self._owners.get(session, caller) == caller
+
+    def noting(self, scope: Scope, send: Send) -> Send:
+        """Return what sends an answer, and takes note of the session that it opens."""
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                opened = Headers(raw=list(message.get("headers", ()))).get(_SESSION)
+                if opened is not None:
+                    self._owners.setdefault(opened, _caller_name(scope))
+                    while len(self._owners) > _MOST_OWNERS:
+                        self._owners.popitem(last=False)
+            await send(message)
+
+        return noted
+
+
+def _caller_name(scope: Scope) -> str:
+    caller = scope.get("state", {}).get("caller")
+    return caller.name if isinstance(caller, Caller) else ""
 
 
 @asynccontextmanager

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from mcp.server import MCPServer
-from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
+from mcp.server import MCPServer, ServerRequestContext
+from mcp.types import CompleteRequestParams, CompleteResult, Completion, ResourceTemplateReference
 from pydantic import Field
 
 from kai_erp.app import App
 from kai_erp.connectors.parameters import LONGEST_TEXT
 from kai_erp.mcp.arguments import Connector
+from kai_erp.mcp.calling import caller_of
 from kai_erp.mcp.untrusted import plain
 
 _MOST_COMPLETIONS = 100  # the protocol allows no more
@@ -76,21 +77,21 @@ def add_completions(server: MCPServer[App], connectors: Iterable[Connector]) -> 
     """Complete connectors' names, and parameters from the values that answers have shown."""
     known = list(connectors)
 
-    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK leaves it so
-    async def complete(
-        ref: PromptReference | ResourceTemplateReference,
-        argument: CompletionArgument,
-        context: CompletionContext | None,  # noqa: ARG001  # of a signature that is given
-    ) -> Completion:
-        if isinstance(ref, ResourceTemplateReference):
-            values = [connector.name for connector in known] if argument.name == _CONNECTOR else []
+    async def complete(context: ServerRequestContext[App, Any], params: CompleteRequestParams) -> CompleteResult:
+        name, caller = params.argument.name, caller_of(context.request)
+        if isinstance(params.ref, ResourceTemplateReference):
+            values = [connector.name for connector in known] if name == _CONNECTOR else []
         else:
-            values = _seen(server, known, argument.name)
-        return _completion(values, argument.value)
+            values = _seen(server, [connector for connector in known if caller.may(connector.scope)], name)
+        return CompleteResult(completion=_completion(values, params.argument.value))
+
+    server._lowlevel_server.add_request_handler(  # noqa: SLF001  # the decorator hides who asks
+        "completion/complete", CompleteRequestParams, complete
+    )
 
 
 def _seen(server: MCPServer[App], connectors: Iterable[Connector], parameter: str) -> list[str]:
-    """Return the values of a parameter that answers of any connector have shown."""
+    """Return the values of a parameter that answers of some connectors have shown."""
     app = getattr(server, "app", None)
     if not isinstance(app, App):
         return []

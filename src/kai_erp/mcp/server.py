@@ -8,24 +8,32 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import anyio
 import structlog
 from mcp import MCPError
-from mcp.server import MCPServer
+from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context
 from mcp.server.stdio import stdio_server
-from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+)
 
 from kai_erp import __version__
 from kai_erp.app import App, open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.errors import ConfigurationError, KaiErpError
 from kai_erp.logs import configure_logs, pass_on
+from kai_erp.mcp.calling import caller_of
 from kai_erp.mcp.handlers import refusal
 from kai_erp.mcp.prompts import add_completions, add_prompts
 from kai_erp.mcp.resources import add_resources
@@ -92,9 +100,24 @@ class KaiErpMcpServer(MCPServer[App]):
                 "resources/read": _LISTS_KEPT,
             },
         )
+        self._show_allowed_tools({connector.tool: connector.scope for connector in connectors})
         add_resources(self, connectors)
         add_prompts(self)
         add_completions(self, connectors)
+
+    def _show_allowed_tools(self, scopes: Mapping[str, str]) -> None:
+        """List to each caller only the tools that its scopes allow."""
+
+        async def listed(
+            context: ServerRequestContext[App, Any], _: PaginatedRequestParams | None
+        ) -> ListToolsResult:
+            caller = caller_of(context.request)
+            tools = await self.list_tools()
+            return ListToolsResult(
+                tools=[tool for tool in tools if tool.name not in scopes or caller.may(scopes[tool.name])]
+            )
+
+        self._lowlevel_server.add_request_handler("tools/list", PaginatedRequestParams, listed)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[App, Any] | None = None

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from kai_erp.api.answers import JSON, MEDIA_TYPES, accepted, response
 from kai_erp.api.requests import while_connected
+from kai_erp.api.security import caller_of
 from kai_erp.app import DEFAULT_LIMIT, LARGEST_LIMIT, App, Asked
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.parameters import ConnectorQuery
@@ -95,6 +96,7 @@ def _asked(request: Request, connector: BaseConnector[ConnectorQuery], page: Any
         freshness=page.freshness,
         limit=page.limit,
         cursor=page.cursor,
+        caller=caller_of(request),
         given=frozenset(given) - {"limit", "cursor"},
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kai_erp.access import HostGuard, check_bind, check_supported, not_acted_on
+from kai_erp.access import HostGuard, access_mode, check_bind, not_acted_on
 from kai_erp.api.main import create_app
 from kai_erp.app import open_app
 from kai_erp.config import Settings, load_settings
@@ -30,35 +30,41 @@ def test_whoever_insists_is_warned_at_every_start() -> None:
     assert "everybody" in warning
 
 
-@pytest.mark.parametrize("mode", ["api_key", "oauth"])
-def test_access_control_that_is_asked_for_but_not_there_stops_the_start(mode: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"AUTH_MODE is '{mode}'"):
-        check_supported(load_settings({"auth_mode": mode}))
-
-
-@pytest.mark.parametrize("content", ["", "{}", "not json"])
-def test_a_keys_file_of_any_content_stops_the_start(
+@pytest.mark.parametrize("content", ["", "{}", "not json", '{"keys": []}'])
+def test_a_keys_file_of_any_content_turns_keys_on(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert access_mode(load_settings()) == "none"
     file = tmp_path / "kai-erp" / "keys.json"
     file.parent.mkdir()
     file.write_text(content)
-    with pytest.raises(InvalidSetting, match=r"keys\.json"):
-        check_supported(load_settings())
-    check_supported(load_settings({"auth_mode": "none"}))
+    assert access_mode(load_settings()) == "api_key"
+    assert check_bind(load_settings({"host": ANYWHERE})) == ()
+    assert access_mode(load_settings({"auth_mode": "none"})) == "none"
+
+
+def test_a_named_keys_file_turns_keys_on_before_it_is_there(tmp_path: Path) -> None:
+    assert access_mode(load_settings({"api_keys_file": tmp_path / "keys.json"})) == "api_key"
+
+
+@pytest.mark.parametrize("missing", ["oauth_issuer", "oauth_audience"])
+async def test_tokens_need_an_issuer_and_an_audience(missing: str) -> None:
+    given = {"auth_mode": "oauth", "oauth_issuer": "https://issuer.example", "oauth_audience": "kai"}
+    settings = load_settings({name: value for name, value in given.items() if name != missing})
+    with pytest.raises(InvalidSetting, match=missing.upper()):
+        create_app(settings)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("api_keys_file", Path("/none")),
         ("oauth_audience", "kai"),
         ("oauth_issuer", "https://issuer.example"),
         ("oauth_jwks_url", "https://issuer.example/keys"),
     ],
 )
-async def test_protection_that_this_version_cannot_give_stops_every_surface(name: str, value: object) -> None:
+async def test_settings_for_tokens_that_would_protect_nothing_stop_every_surface(name: str, value: str) -> None:
     settings = load_settings({name: value})
     with pytest.raises(InvalidSetting, match=name.upper()):
         create_app(settings)

@@ -1,0 +1,146 @@
+"""The door: nothing but a few open paths is answered before it is known who asks, and how much they may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kai_erp.access import Doorkeeper, InboundLimits
+from kai_erp.access.metadata import METADATA_PATH, challenge
+from kai_erp.api.problems import TooLarge, answer_to
+from kai_erp.callers import OPERATE, Caller
+from kai_erp.config import Settings
+from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
+
+_UNCOUNTED = frozenset({"/health", "/ready"})
+_OPEN = _UNCOUNTED | {"/sign-in"}
+_OPEN_BELOW = ("/static/", f"{METADATA_PATH}/")
+_SCOPES = {"/metrics": OPERATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What the door is kept with while the server runs."""
+
+    doorkeeper: Doorkeeper
+    limits: InboundLimits
+
+
+class Door:
+    """ASGI middleware: lets callers in by key or token, within their limits, with bodies that are not too large.
+
+    Args:
+        app: what is behind the door.
+        settings: which ways in there are.
+        guarded: gives what the door is kept with; None before the server has started.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, guarded: Callable[[], Keeping | None]) -> None:
+        self._app, self._settings, self._guarded = app, settings, guarded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say why not."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(self._settings.max_body_bytes, receive, send)
+        try:
+            body.check_length(scope)
+            await self._let_in(scope, body.receive, body.send)
+        except KaiErpError as refusal:
+            await self._refusal(scope, refusal)(scope, receive, send)
+        except Exception:
+            if not body.too_large:
+                raise
+        if body.too_large:
+            await self._refusal(scope, TooLarge(body.most))(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        guarded, path = self._guarded(), scope["path"]
+        if _is_open(path):
+            await self._app(scope, receive, send)
+            return
+        if guarded is None:
+            raise Overloaded("The server is starting, or has stopped")
+        caller = await _admitted(scope, guarded)
+        if path in _SCOPES:
+            caller.check(_SCOPES[path])
+        scope["state"]["caller"] = caller
+        name = caller.name or f"at:{_address(scope)}"
+        await guarded.limits.count(name)
+        with guarded.limits.working(name):
+            await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope, refusal: KaiErpError | TooLarge) -> Response:
+        response = answer_to(Request(scope), refusal)
+        ask = challenge(self._settings, refusal, sent=_sent_something(scope))
+        if ask is not None:
+            response.headers["WWW-Authenticate"] = ask
+        return response
+
+
+class _Body:
+    """A request's body, which ends when it grows too large; whatever its reader then says is not sent."""
+
+    def __init__(self, most: int, receive: Receive, send: Send) -> None:
+        self.most, self.too_large = most, False
+        self._taken, self._started = 0, False
+        self._receive, self._send = receive, send
+
+    def check_length(self, scope: Scope) -> None:
+        """Raise TooLarge when the headers say that the body will be."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.most:
+            self.too_large = True
+            raise TooLarge(self.most)
+
+    async def receive(self) -> Message:
+        """Return the next part."""
+        message = await self._receive()
+        self._taken += len(message.get("body", b""))
+        if self._taken > self.most and not self._started:
+            self.too_large = True
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on what is answered."""
+        if not self.too_large:
+            self._started = True
+            await self._send(message)
+
+
+async def _admitted(scope: Scope, guarded: Keeping) -> Caller:
+    """Return who asks. Raises AuthRequired, and RateLimited once an address has guessed too often."""
+    address = _address(scope)
+    if guarded.doorkeeper.mode != "none":
+        await guarded.limits.check_guessing(address)
+    try:
+        return await guarded.doorkeeper.admit(scope["headers"])
+    except AuthRequired:
+        if _sent_something(scope):
+            await guarded.limits.refused(address)
+        raise
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path == METADATA_PATH or path.startswith(_OPEN_BELOW)
+
+
+def _sent_something(scope: Scope) -> bool:
+    return any(name in {b"authorization", b"x-api-key"} for name, _ in scope["headers"])
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who sent a request that has come through the door."""
+    caller: Caller = request.state.caller
+    return caller

@@ -64,6 +64,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
         redoc_url=None,
         responses={"default": {"model": Problem, "description": "A problem.", "content": {PROBLEM_JSON: {}}}},
     )
+    api.state.settings = settings
     add_handlers(api)
     api.add_middleware(Door, settings=settings, guarded=lambda: getattr(api.state, "guarded", None))
     if settings.cors_origins:

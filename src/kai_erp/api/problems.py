@@ -12,7 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
+from kai_erp.access.metadata import challenge
 from kai_erp.errors import AccessError, InvalidParameter, KaiErpError, Overloaded, RateLimited, UpstreamUnavailable
 
 PROBLEM_JSON = "application/problem+json"
@@ -107,20 +109,28 @@ def answer_to(request: Request, error: KaiErpError | TooLarge) -> JSONResponse:
     """Return the answer to a request that fails; what the ERP said stands in its text, without credentials."""
     if isinstance(error, TooLarge):
         return problem(request, "too_large", str(error), "Send less: questions are asked in the address.")
-    log.warning("request refused" if isinstance(error, AccessError) else "question failed", **_told(error))
-    retry = (
-        {"Retry-After": str(ceil(error.retry_after))}
-        if isinstance(error, UpstreamUnavailable | Overloaded | RateLimited)
-        else None
-    )
+    event = "request refused" if isinstance(error, AccessError) else "question failed"
+    log.warning(event, code=error.code, reason=str(error))
     faults = (
         [Fault(parameter=error.parameter, message=error.problem)] if isinstance(error, InvalidParameter) else None
     )
-    return problem(request, error.code, str(error), error.suggestion, errors=faults, headers=retry)
+    return problem(
+        request, error.code, str(error), error.suggestion, errors=faults, headers=_headers(request, error)
+    )
 
 
-def _told(error: KaiErpError) -> dict[str, str]:
-    return {"code": error.code, "reason": str(error)}
+def _headers(request: Request, error: KaiErpError) -> dict[str, str]:
+    """Return when to come again, or how to come in."""
+    headers = {}
+    if isinstance(error, UpstreamUnavailable | Overloaded | RateLimited):
+        headers["Retry-After"] = str(ceil(error.retry_after))
+    ask = challenge(request.app.state.settings, error, sent=has_credential(request.scope))
+    return headers | ({"WWW-Authenticate": ask} if ask else {})
+
+
+def has_credential(scope: Scope) -> bool:
+    """Tell whether a request carries a key or token, good or not."""
+    return any(name in {b"authorization", b"x-api-key"} for name, _ in scope["headers"])
 
 
 async def _on_own(request: Request, error: KaiErpError) -> JSONResponse:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access import Doorkeeper, InboundLimits
-from kai_erp.access.metadata import METADATA_PATH, challenge
-from kai_erp.api.problems import TooLarge, answer_to
+from kai_erp.access.metadata import METADATA_PATH
+from kai_erp.api.problems import TooLarge, answer_to, has_credential
 from kai_erp.callers import OPERATE, Caller
 from kai_erp.config import Settings
 from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
@@ -52,12 +51,12 @@ class Door:
             body.check_length(scope)
             await self._let_in(scope, body.receive, body.send)
         except KaiErpError as refusal:
-            await self._refusal(scope, refusal)(scope, receive, send)
+            await answer_to(Request(scope), refusal)(scope, receive, send)
         except Exception:
             if not body.too_large:
                 raise
         if body.too_large:
-            await self._refusal(scope, TooLarge(body.most))(scope, receive, send)
+            await answer_to(Request(scope), TooLarge(body.most))(scope, receive, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         guarded, path = self._guarded(), scope["path"]
@@ -74,13 +73,6 @@ class Door:
         await guarded.limits.count(name)
         with guarded.limits.working(name):
             await self._app(scope, receive, send)
-
-    def _refusal(self, scope: Scope, refusal: KaiErpError | TooLarge) -> Response:
-        response = answer_to(Request(scope), refusal)
-        ask = challenge(self._settings, refusal, sent=_sent_something(scope))
-        if ask is not None:
-            response.headers["WWW-Authenticate"] = ask
-        return response
 
 
 class _Body:
@@ -122,17 +114,13 @@ async def _admitted(scope: Scope, guarded: Keeping) -> Caller:
     try:
         return await guarded.doorkeeper.admit(scope["headers"])
     except AuthRequired:
-        if _sent_something(scope):
+        if has_credential(scope):
             await guarded.limits.refused(address)
         raise
 
 
 def _is_open(path: str) -> bool:
     return path in _OPEN or path == METADATA_PATH or path.startswith(_OPEN_BELOW)
-
-
-def _sent_something(scope: Scope) -> bool:
-    return any(name in {b"authorization", b"x-api-key"} for name, _ in scope["headers"])
 
 
 def _address(scope: Scope) -> str:

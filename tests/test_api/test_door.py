@@ -201,6 +201,17 @@ async def test_each_caller_has_a_number_of_requests_a_minute(
             assert (await client.get("/health")).status_code == 200
 
 
+async def test_without_keys_only_limits_that_were_set_hold_on_this_machine(
+    settings_for: SettingsFor, simulator: RunningSimulator
+) -> None:
+    async with serving(settings_for(simulator)) as client:
+        statuses = [(await client.get("/connectors")).status_code for _ in range(130)]
+        assert statuses == [200] * 130
+    async with serving(settings_for(simulator, inbound_per_minute=3)) as client:
+        statuses = [(await client.get("/connectors")).status_code for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+
+
 async def test_each_caller_has_a_number_of_requests_at_once(
     settings_for: SettingsFor, simulator: RunningSimulator, keys: KeysFile
 ) -> None:

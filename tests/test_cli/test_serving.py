@@ -56,11 +56,13 @@ def test_a_host_from_the_environment_is_refused_likewise(run: Run, monkeypatch: 
     assert run("serve").code == 2
 
 
-def test_access_control_that_is_asked_for_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTH_MODE", "api_key")
+def test_access_control_that_lacks_what_it_needs_stops_the_start(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTH_MODE", "oauth")
     outcome = run("serve", "--port", "0")
     assert outcome.code == 2
-    assert "AUTH_MODE" in outcome.line()
+    assert "AUTH_MODE is 'oauth', which needs OAUTH_ISSUER" in outcome.line()
 
 
 def test_a_port_that_is_taken_stops_the_start(run: Run) -> None:

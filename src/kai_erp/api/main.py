@@ -66,6 +66,18 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
     )
     api.state.settings = settings
     add_handlers(api)
+    _guard(api, settings)
+    for connector in shown_connectors(settings):
+        api.include_router(question_router(connector))
+    api.include_router(service.router)
+    api.router.routes.append(Route(MCP_PATH, assistants, include_in_schema=False))
+    api.mount("/static", StaticFiles(directory=service.STATIC), name="static")
+    api.openapi = lambda: _described(api)  # type: ignore[method-assign]  # how FastAPI lets it be extended
+    return api
+
+
+def _guard(api: FastAPI, settings: Settings) -> None:
+    """Put the door before everything, and before the door what every request passes."""
     api.add_middleware(Door, settings=settings, guarded=lambda: getattr(api.state, "guarded", None))
     if settings.cors_origins:
         api.add_middleware(
@@ -76,13 +88,6 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
             expose_headers=_SHOWN_HEADERS,
         )
     api.add_middleware(Gate, settings=settings)
-    for connector in shown_connectors(settings):
-        api.include_router(question_router(connector))
-    api.include_router(service.router)
-    api.router.routes.append(Route(MCP_PATH, assistants, include_in_schema=False))
-    api.mount("/static", StaticFiles(directory=service.STATIC), name="static")
-    api.openapi = lambda: _described(api)  # type: ignore[method-assign]  # how FastAPI lets it be extended
-    return api
 
 
 def _described(api: FastAPI) -> dict[str, Any]:

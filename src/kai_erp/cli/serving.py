@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
@@ -18,8 +20,10 @@ from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
 from kai_erp.errors import InvalidSetting
 from kai_erp.logs import configure_logs
+from kai_erp.tracing import tracing
 
 _GRACE_SECONDS = 1
+log = structlog.get_logger(__name__)
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -41,8 +45,9 @@ def serve(
     settings = load_settings(given)
     configure_logs(settings)
     for warning in (*check_bind(settings), *not_acted_on(settings)):
-        typer.echo(f"warning: {warning}", err=True)
-    with _listening(settings) as listener, demo_settings(settings) if demo else nullcontext(settings) as chosen:
+        _say(settings, f"warning: {warning}")
+    demonstrated = demo_settings(settings) if demo else nullcontext(settings)
+    with tracing(), _listening(settings) as listener, demonstrated as chosen:
         config = uvicorn.Config(
             create_app(chosen, simulated=demo),
             log_config=None,
@@ -51,7 +56,16 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        _run(_Server(config, _greeting(listener, chosen, demo=demo)), listener)
+        greeting = _greeting(listener, chosen, demo=demo)
+        _run(_Server(config, lambda: _say(chosen, greeting)), listener)
+
+
+def _say(settings: Settings, text: str) -> None:
+    """Tell whoever started the server; where logs are JSON, so that every line is."""
+    if settings.log_format == "json":
+        log.info(text.splitlines()[0])
+    else:
+        typer.echo(text, err=True)
 
 
 def _run(server: _Server, listener: socket.socket) -> None:
@@ -64,14 +78,14 @@ def _run(server: _Server, listener: socket.socket) -> None:
 class _Server(uvicorn.Server):
     """A server that says where it is once it can be asked."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greet: Callable[[], None]) -> None:
         super().__init__(config)
-        self._greeting = greeting
+        self._greet = greet
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            typer.echo(self._greeting, err=True)
+            self._greet()
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -7,15 +7,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from kai_erp.access import check_supported
+from kai_erp.access.limits import OwnRates, Rates
+from kai_erp.admission import Admission
 from kai_erp.audit import AuditLog
 from kai_erp.config import Settings
 from kai_erp.connectors import BaseConnector, ConnectorResult, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
+from kai_erp.core.keeping import Keeping
 from kai_erp.core.types import Clock, Now, Progress
+from kai_erp.core.watching import Watch
+from kai_erp.desk import Desk
 from kai_erp.errors import InvalidParameter, NotConfigured
+from kai_erp.flights import Flights
 from kai_erp.metrics import Metrics
 from kai_erp.models.result import Caution, Meta, UpstreamRead
 from kai_erp.noting import Notebook
@@ -23,11 +29,17 @@ from kai_erp.plugins import shown_connectors
 from kai_erp.preflight import ConnectorCheck, LakeCheck, check_connectors, check_lake
 from kai_erp.questions import DEFAULT_LIMIT, LARGEST_LIMIT, Answer, Asked
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
-from kai_erp.tenant import Tenant, open_tenant
+from kai_erp.tenant import Surroundings, Tenant, open_tenant
+
+if TYPE_CHECKING:
+    from kai_erp.shared.opening import Shared
 
 __all__ = ["DEFAULT_LIMIT", "LARGEST_LIMIT", "Answer", "App", "Asked", "open_app", "utc_now"]
 
 _READY_TIMEOUT = 10.0
+_SHARE_FOR_WAITING = 1 / 3  # of a question's time, for which it may wait for a place
+_SHARE_FOR_CACHE = 4  # so many times as much is set aside for answers that have cursors
+_MEGABYTE = 1024 * 1024
 
 
 def utc_now() -> datetime:
@@ -41,6 +53,8 @@ class Parts:
 
     connectors: Sequence[BaseConnector[ConnectorQuery]]
     tenant: Tenant | None
+    rates: Rates
+    desk: Desk
     snapshots: SnapshotStore
     notebook: Notebook
     metrics: Metrics
@@ -53,8 +67,9 @@ class App:
         self.settings = settings
         self.simulated = simulated
         self.connectors = {connector.name: connector for connector in parts.connectors}
-        self.metrics = parts.metrics
-        self._tenant, self._snapshots, self._notebook = parts.tenant, parts.snapshots, parts.notebook
+        self.metrics, self.rates = parts.metrics, parts.rates
+        self._tenant, self._desk = parts.tenant, parts.desk
+        self._snapshots, self._notebook = parts.snapshots, parts.notebook
 
     async def ask(self, asked: Asked, progress: Progress | None = None) -> Answer:
         """Return a page of an answer.
@@ -74,9 +89,9 @@ class App:
             question = Question(asked.connector, asked.query, asked.freshness, asked.caller.name)
             snapshot, name, row = Snapshot(question, await self._result(asked, progress)), "", 0
         else:
-            snapshot, name, row = self._snapshots.find(asked.cursor, asked.connector, asked.caller.name)
+            snapshot, name, row = await self._snapshots.find(asked.cursor, asked.connector, asked.caller.name)
             _check_same(asked, snapshot.question)
-        return self._page(snapshot, name, slice(row, row + asked.limit), started)
+        return await self._page(snapshot, name, slice(row, row + asked.limit), started)
 
     async def check_ready(self) -> None:
         """Return when the ERP lets us in and answers a small read; raise otherwise. Both are kept 30 s."""
@@ -97,25 +112,30 @@ class App:
         return await check_lake(lake, self.connectors.values(), tenant.now()) if lake else None
 
     async def _result(self, asked: Asked, progress: Progress | None) -> ConnectorResult:
-        tenant = self._configured()
-        moment = Moment(tenant.now(), self.settings.zone)
-        connector = self.connectors[asked.connector]
-        return await connector.execute(
-            asked.query, tenant.sources, moment, freshness=asked.freshness, progress=progress
-        )
+        tenant, connector = self._configured(), self.connectors[asked.connector]
+
+        async def read(told: Progress) -> ConnectorResult:
+            moment = Moment(tenant.now(), self.settings.zone)
+            return await connector.execute(
+                asked.query, tenant.sources, moment, freshness=asked.freshness, progress=told
+            )
+
+        identical = (asked.caller.scopes, asked.connector, asked.query)
+        return await self._desk.answer(identical, asked.freshness, read, progress)
 
     def _configured(self) -> Tenant:
         if self._tenant is None:
             raise NotConfigured(self.settings.missing())
         return self._tenant
 
-    def _page(self, snapshot: Snapshot, name: str, rows: slice, started: float) -> Answer:
+    async def _page(self, snapshot: Snapshot, name: str, rows: slice, started: float) -> Answer:
         result, question = snapshot.result, snapshot.question
         total = result.records.num_rows
         page = result.records.slice(rows.start, rows.stop - rows.start)
         more = rows.stop < total
         if more:
-            name = name or self._snapshots.keep(snapshot)
+            name = name or await self._snapshots.keep(snapshot)
+        apart = self._snapshots.notice(name)
         meta = Meta(
             connector=question.connector,
             source=result.source,
@@ -128,7 +148,7 @@ class App:
             truncated=page.num_rows < total,
             next_cursor=f"{name}.{rows.stop}" if more else None,
             filters_applied=question.query.model_dump(exclude_defaults=True),
-            warnings=[Caution.of(notice) for notice in result.notices],
+            warnings=[Caution.of(notice) for notice in (*result.notices, *([apart] if apart else []))],
             upstream=[UpstreamRead.of(report) for report in result.upstream],
         )
         return Answer(page, result.summary, meta)
@@ -161,10 +181,35 @@ async def open_app(
     """
     check_supported(settings)
     async with AsyncExitStack() as stack:
-        tenant = None if settings.missing() else await open_tenant(stack, settings, clock, now)
-        snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb)
         audit = stack.enter_context(AuditLog(settings.audit_log, audit_stream))
         metrics = Metrics(clock)
+        connectors = shown_connectors(settings)
+        shared = await _open_shared(stack, settings, now, metrics)
+        around = Surroundings(clock, now, metrics, shared)
+        tenant = None if settings.missing() else await open_tenant(stack, settings, around)
+        answers = shared.answers({connector.name: connector for connector in connectors}) if shared else None
+        snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb, answers)
         notebook = Notebook(audit, metrics, now)
-        parts = Parts(shown_connectors(settings), tenant, snapshots, notebook, metrics)
+        rates = shared.rates() if shared else OwnRates()
+        parts = Parts(connectors, tenant, rates, _desk(settings, clock, metrics), snapshots, notebook, metrics)
         yield App(settings, parts, simulated=simulated)
+
+
+def _desk(settings: Settings, clock: Clock, watch: Watch) -> Desk:
+    patience = settings.sl10_query_timeout_seconds * _SHARE_FOR_WAITING
+    room = settings.snapshot_max_mb * _MEGABYTE // _SHARE_FOR_CACHE
+    return Desk(
+        Admission(settings.sl10_max_concurrency, patience, watch),
+        Flights(),
+        Keeping(clock, settings.cache_ttl_seconds, room, lambda result: int(result.records.nbytes)),
+        watch,
+    )
+
+
+async def _open_shared(stack: AsyncExitStack, settings: Settings, now: Now, watch: Watch) -> Shared | None:
+    """Return what replicas share; None without REDIS_URL."""
+    if settings.redis_url is None:
+        return None
+    from kai_erp.shared.opening import open_shared  # noqa: PLC0415  # a tenth of a second, only where it is used
+
+    return await open_shared(stack, settings, now, watch)

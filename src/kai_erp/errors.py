@@ -37,6 +37,7 @@ KaiErpError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class KaiErpError(Exception):
@@ -49,6 +50,13 @@ class KaiErpError(Exception):
         super().__init__(message)
         if suggestion is not None:
             self.suggestion = suggestion
+
+    def anew(self) -> Self:
+        """Return the same failure without what has become of it, to be raised to somebody else."""
+        copy = type(self).__new__(type(self))
+        copy.args = self.args
+        vars(copy).update(vars(self))
+        return copy
 
 
 class ConfigurationError(KaiErpError):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
@@ -14,24 +17,71 @@ from kai_erp.config import Settings, is_loopback
 from kai_erp.connectors import LakeSource, Sources
 from kai_erp.core import ido
 from kai_erp.core.auth import DirectGrant, IonGrant, TokenManager
+from kai_erp.core.breaker import Breaker
 from kai_erp.core.budget import RequestBudget
 from kai_erp.core.compass_client import CompassClient, CompassEndpoint
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
+from kai_erp.core.keeping import Keeping
 from kai_erp.core.lake_engine import DataLakeEngine
 from kai_erp.core.lake_sql import LakeTables
-from kai_erp.core.rest_engine import RestEngine
+from kai_erp.core.passage import Passage
+from kai_erp.core.rest_engine import RestEngine, size_of_read
 from kai_erp.core.router import QueryRouter
 from kai_erp.core.seen import SeenValues, SeenVolumes
 from kai_erp.core.staging import StagingDatabase
 from kai_erp.core.types import Clock, Now
+from kai_erp.core.watching import UNWATCHED, Upstream, Watch
 from kai_erp.errors import InvalidSetting, UpstreamError, UpstreamUnavailable
 from kai_erp.ionapi import IonapiFile, read_ionapi
+
+if TYPE_CHECKING:
+    from kai_erp.core.auth import SharedTokens
+    from kai_erp.shared.opening import Shared
 
 _CONNECT_SECONDS = 10.0
 _READY_SECONDS = 30.0
 _SHARE_FOR_OPTIONAL = 0.4  # of a question's time; a fallback may take as long again
 _LAKE_CONCURRENCY, _LAKE_PER_MINUTE = 12, 600  # a tenant allows 100 queries, 1,000 polls, 10,000 pages a minute
 _MEGABYTE = 1024 * 1024
+_REFERENCE_ROOM = 64 * _MEGABYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a tenant is opened in: clocks, whoever counts its work, what replicas share if there are several."""
+
+    clock: Clock
+    now: Now
+    watch: Watch = UNWATCHED
+    shared: Shared | None = None
+
+    async def tokens(
+        self, stack: AsyncExitStack, grant: IonGrant | DirectGrant, upstream: Upstream, minutes: float
+    ) -> TokenManager:
+        """Return the token of an upstream, renewed at an age of so many minutes."""
+        obtained = partial(self.watch.token_renewed, upstream)
+        shared = self._shared_tokens(grant, upstream)
+        manager = TokenManager(grant, self.clock, minutes * 60, shared, obtained)
+        return await stack.enter_async_context(manager)
+
+    def budget(self, upstream: Upstream, concurrency: int, per_minute: int) -> RequestBudget:
+        """Return how much an upstream is asked of."""
+        window = self.shared.window(upstream) if self.shared else None
+        return RequestBudget(concurrency, per_minute, self.clock, window)
+
+    def passage(self, upstream: Upstream, tokens: TokenManager, budget: RequestBudget) -> Passage:
+        """Return what every request to an upstream passes."""
+        return Passage(upstream, tokens, budget, Breaker(upstream, self.clock, self.watch), self.watch)
+
+    def _shared_tokens(self, grant: IonGrant | DirectGrant, upstream: Upstream) -> SharedTokens | None:
+        """Return the token for all replicas; direct ones may not stand parallel calls, so each has its own."""
+        if self.shared is None:
+            return None
+        if isinstance(grant, DirectGrant):
+            way_in = (grant.base_url, grant.configuration, grant.username, grant.password)
+            return self.shared.tokens(upstream, *way_in, one_for_all=False)
+        account = (grant.username or "", grant.password or "")
+        return self.shared.tokens(upstream, grant.token_url, grant.client_id, grant.client_secret, *account)
 
 
 class Tenant:
@@ -68,7 +118,7 @@ class Tenant:
         return None
 
 
-async def open_tenant(stack: AsyncExitStack, settings: Settings, clock: Clock, now: Now) -> Tenant:
+async def open_tenant(stack: AsyncExitStack, settings: Settings, around: Surroundings) -> Tenant:
     """Return the tenant that the settings lead to; the stack closes what was opened.
 
     Raises InvalidSetting when the `.ionapi` file or the CA bundle cannot be used.
@@ -80,31 +130,33 @@ async def open_tenant(stack: AsyncExitStack, settings: Settings, clock: Clock, n
     url = file.service_url(settings.sl10_suite) if file else f"{address}/IDORequestService/ido"
     seconds = settings.sl10_request_timeout_seconds
     endpoint = IdoEndpoint(url, settings.sl10_config_name, seconds, direct=file is None)
-    tokens = await stack.enter_async_context(TokenManager(grant, clock, settings.token_refresh_minutes * 60))
-    budget = RequestBudget(settings.sl10_max_concurrency, settings.sl10_requests_per_minute, clock)
-    client = IdoClient(http, endpoint, tokens, budget, now)
-    lake = await _open_lake(stack, settings, clock, now)
+    tokens = await around.tokens(stack, grant, "erp", settings.token_refresh_minutes)
+    budget = around.budget("erp", settings.sl10_max_concurrency, settings.sl10_requests_per_minute)
+    client = IdoClient(http, endpoint, around.passage("erp", tokens, budget), around.now)
+    lake = await _open_lake(stack, settings, around)
+    engine = RestEngine(
+        client,
+        page_size=settings.sl10_page_size,
+        clock=around.clock,
+        now=around.now,
+        patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
+    )
+    engine.kept = Keeping(around.clock, settings.reference_ttl_seconds, _REFERENCE_ROOM, size_of_read)
     sources = Sources(
         router=QueryRouter(
             preferred_max=settings.rest_preferred_max, hard_max=settings.rest_hard_max, lake=lake is not None
         ),
-        collections=RestEngine(
-            client,
-            page_size=settings.sl10_page_size,
-            clock=clock,
-            now=now,
-            patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
-        ),
+        collections=engine,
         staging=stack.enter_context(StagingDatabase()),
-        volumes=SeenVolumes(clock),
+        volumes=SeenVolumes(around.clock),
         values=SeenValues(),
         rest_seconds=settings.sl10_query_timeout_seconds,
         lake=lake,
     )
-    return Tenant(client, sources, clock, now)
+    return Tenant(client, sources, around.clock, around.now)
 
 
-async def _open_lake(stack: AsyncExitStack, settings: Settings, clock: Clock, now: Now) -> LakeSource | None:
+async def _open_lake(stack: AsyncExitStack, settings: Settings, around: Surroundings) -> LakeSource | None:
     if not settings.lake_enabled:
         return None
     path, variable = _lake_file(settings)
@@ -115,18 +167,18 @@ async def _open_lake(stack: AsyncExitStack, settings: Settings, clock: Clock, no
     grant.client_id = settings.lake_ion_client_id or grant.client_id
     if settings.lake_ion_client_secret is not None:
         grant.client_secret = settings.lake_ion_client_secret.get_secret_value()
-    tokens = await stack.enter_async_context(TokenManager(grant, clock, settings.token_refresh_minutes * 60))
-    budget = RequestBudget(_LAKE_CONCURRENCY, _LAKE_PER_MINUTE, clock)
+    tokens = await around.tokens(stack, grant, "lake", settings.token_refresh_minutes)
+    budget = around.budget("lake", _LAKE_CONCURRENCY, _LAKE_PER_MINUTE)
     tables = LakeTables(settings.lake_table_template, settings.lake_site)
     engine = DataLakeEngine(
-        CompassClient(http, CompassEndpoint(url), tokens, budget, now),
+        CompassClient(http, CompassEndpoint(url), around.passage("lake", tokens, budget), around.now),
         tables=tables,
         zone=settings.zone,
         page_rows=settings.lake_page_rows,
         timeout_seconds=settings.lake_query_timeout_minutes * 60,
         timestamps=settings.lake_timestamps,
-        clock=clock,
-        now=now,
+        clock=around.clock,
+        now=around.now,
     )
     return LakeSource(engine, tables, max_bytes=settings.snapshot_max_mb * _MEGABYTE)
 

@@ -13,7 +13,6 @@ from kai_erp.connectors import BaseConnector, ConnectorResult, Moment, Sources
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.core import ido
 from kai_erp.core.auth import IonGrant, TokenManager
-from kai_erp.core.budget import RequestBudget
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
 from kai_erp.core.rest_engine import RestEngine
 from kai_erp.core.router import QueryRouter
@@ -25,6 +24,7 @@ from kai_erp.simulator import Plant, SimulatorOptions, build_plant, create_simul
 from kai_erp.simulator.collection import Collection
 from kai_erp.simulator.columns import NUMERIC, Column, Kind, Native, Shape
 from tests.conftest import WALL_CLOCK, HandClock, RawRows
+from tests.passages import passage_of
 from tests.test_connectors.tables import NOW, Cell, Cells, Row, folded
 
 LIMITS = settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
@@ -122,8 +122,9 @@ async def tenant_of(plant: Plant) -> AsyncIterator[IdoClient]:
         grant.username, grant.password = options.saak, options.sask
         url = f"http://erp/{options.tenant}/{options.suite}/IDORequestService/ido"
         async with TokenManager(grant, clock) as tokens:
-            budget = RequestBudget(6, 100_000, clock)
-            yield IdoClient(http, IdoEndpoint(url, options.configurations[0]), tokens, budget, lambda: NOW)
+            yield IdoClient(
+                http, IdoEndpoint(url, options.configurations[0]), passage_of(tokens, clock), lambda: NOW
+            )
 
 
 @dataclass(frozen=True, slots=True)

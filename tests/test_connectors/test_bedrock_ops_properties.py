@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from kai_erp.connectors import BedrockOpsScheduler, Moment, ScheduleQuery, Sources
 from kai_erp.connectors.base import ConnectorResult
 from kai_erp.core.auth import IonGrant, TokenManager
-from kai_erp.core.budget import RequestBudget
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
 from kai_erp.core.rest_engine import RestEngine
 from kai_erp.core.router import QueryRouter
@@ -36,6 +35,7 @@ from kai_erp.simulator.columns import (
     text,
 )
 from tests.conftest import HandClock
+from tests.passages import passage_of
 from tests.test_connectors.asking import OPTIONAL, Truth, check_records
 from tests.test_connectors.tables import (
     CENTERS,
@@ -188,8 +188,9 @@ async def tenant_of(tables: Tables) -> AsyncIterator[IdoClient]:
         grant.username, grant.password = options.saak, options.sask
         url = f"http://erp/{options.tenant}/{options.suite}/IDORequestService/ido"
         async with TokenManager(grant, clock) as tokens:
-            budget = RequestBudget(6, 100_000, clock)
-            yield IdoClient(http, IdoEndpoint(url, options.configurations[0]), tokens, budget, lambda: NOW)
+            yield IdoClient(
+                http, IdoEndpoint(url, options.configurations[0]), passage_of(tokens, clock), lambda: NOW
+            )
 
 
 KEYS = {

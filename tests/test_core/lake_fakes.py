@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from kai_erp.core import compass
-from kai_erp.core.auth import TokenManager
-from kai_erp.core.budget import RequestBudget
 from kai_erp.core.compass_client import CompassClient, CompassEndpoint
 from kai_erp.core.lake_engine import DataLakeEngine
 from kai_erp.core.lake_sql import LakeTables
 from kai_erp.core.types import Property, PropertyType
+from tests.passages import passage_of
 from tests.test_core.fakes import NumberedTokens, now
 
 URL = "https://lake.example/T/DATAFABRIC/compass/v2"
@@ -155,10 +154,10 @@ async def client_of(
     handler: Handler, grant: NumberedTokens | None = None, url: str = URL
 ) -> AsyncIterator[CompassClient]:
     clock = asyncio.get_running_loop().time
-    tokens, budget = TokenManager(grant or NumberedTokens(), clock), RequestBudget(8, 10_000, clock)
+    passage = passage_of(grant or NumberedTokens(), clock, 8, "lake")
     transport = httpx2.MockTransport(handler)  # type: ignore[arg-type]  # it takes coroutine functions too
     async with httpx2.AsyncClient(transport=transport) as http:
-        yield CompassClient(http, CompassEndpoint(url, timeout_seconds=30.0), tokens, budget, now)
+        yield CompassClient(http, CompassEndpoint(url, timeout_seconds=30.0), passage, now)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from kai_erp.core.auth import DirectGrant, IonGrant, Token, TokenManager
+from kai_erp.core.auth import DirectGrant, IonGrant, Lease, Token, TokenManager
 from kai_erp.core.retries import ATTEMPTS
 from kai_erp.errors import KaiErpError, Nonsense, UpstreamAuth, UpstreamUnavailable
 from kai_erp.simulator import Answer, Fault, RunningSimulator, SimulatorOptions, SimulatorState, create_simulator
@@ -466,7 +466,11 @@ async def test_no_repr_shows_a_secret() -> None:
         grant = IonGrant(http, URL, "client", SECRETS[0], username="account", password=SECRETS[2])
         manager = TokenManager(grant, Clock())
         await manager.authorization()
-        shown = [repr(value) for value in (grant, direct(http), manager, Token(SECRETS[3], 1.0), http)]
+        secret = SECRETS[3]
+        shown = [
+            repr(value)
+            for value in (grant, direct(http), manager, Token(secret, 1.0), Lease(secret, 1.0, None), http)
+        ]
         assert_no_secret(*shown, str(manager))
 
 

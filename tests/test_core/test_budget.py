@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kai_erp.core.budget import WINDOW_SECONDS, RequestBudget
+from kai_erp.core.budget import WINDOW_SECONDS, Earlier, Permit, RequestBudget
+from kai_erp.core.retries import Throttled
 from tests.test_core.virtual_time import VirtualTimeLoop
 
 
@@ -215,3 +217,81 @@ async def test_a_hold_does_not_stop_what_is_in_flight() -> None:
     upstream.budget.hold(100.0)
     await running
     assert seconds() - began == pytest.approx(2.0)
+
+
+async def test_a_rest_too_long_to_wait_for_is_told_to_those_that_wait() -> None:
+    upstream = Upstream(budget_of(5))
+    upstream.budget.hold(3.0)
+    waiting = asyncio.create_task(upstream.request(0.0))
+    await asyncio.sleep(2.0)
+    upstream.budget.hold(100.0)
+    with pytest.raises(Throttled) as raised:
+        await waiting
+    assert raised.value.asked == pytest.approx(99.0)
+    assert upstream.starts == []
+
+
+@dataclass
+class Others:
+    """Other processes under the same limit; says what it is told to say, and then that there is room."""
+
+    says: list[Permit | None]
+    asked: list[tuple[int, list[int]]] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+
+    async def take(self, number: int, limit: int, earlier: Earlier) -> Permit | None:  # noqa: ARG002  # our limit
+        self.asked.append((number, [start for start, _ in earlier()]))
+        return self.says.pop(0) if self.says else Permit(0.0, 0.0, 1)
+
+    def hold(self, seconds: float) -> None:
+        self.held.append(seconds)
+
+
+def shared_with(*says: Permit | None, per_minute: int = 10) -> tuple[Upstream, Others]:
+    others = Others(list(says))
+    return Upstream(RequestBudget(5, per_minute, asyncio.get_running_loop().time, others)), others
+
+
+async def test_what_others_have_started_is_waited_out() -> None:
+    upstream, others = shared_with(Permit(2.0, 0.0, 2), Permit(3.0, 0.0, 2))
+    began = seconds()
+    await upstream.request(0.0)
+    assert upstream.starts[0] - began == pytest.approx(5.0)
+    assert others.asked == [(0, [])] * 3
+
+
+async def test_each_start_has_a_number_of_its_own_and_can_be_told_again() -> None:
+    upstream, others = shared_with()
+    await run_all(upstream, [0.0] * 3)
+    await asyncio.sleep(100.0)
+    await upstream.request(0.0)
+    assert others.asked == [(0, []), (1, [0]), (2, [0, 1]), (3, [])]
+
+
+async def test_a_rest_that_others_were_asked_for_is_kept() -> None:
+    upstream, _ = shared_with(Permit(4.0, 4.0, 2))
+    began = seconds()
+    await upstream.request(0.0)
+    assert upstream.starts[0] - began == pytest.approx(4.0)
+
+
+async def test_others_are_told_of_a_rest() -> None:
+    upstream, others = shared_with()
+    upstream.budget.hold(4.0)
+    assert others.held == [4.0]
+
+
+async def test_while_others_cannot_be_heard_this_process_keeps_to_its_part() -> None:
+    upstream, _ = shared_with(Permit(0.0, 0.0, 3), *[None] * 100, per_minute=10)
+    began = seconds()
+    await run_all(upstream, [0.0] * 4)
+    waits = [start - began for start in upstream.starts]
+    assert waits[:3] == [0.0] * 3
+    assert waits[3] > 60
+
+
+async def test_others_that_are_heard_again_are_asked_within_seconds() -> None:
+    upstream, _ = shared_with(Permit(0.0, 0.0, 10), None, per_minute=10)
+    began = seconds()
+    await run_all(upstream, [0.0] * 2)
+    assert upstream.starts[1] - began == pytest.approx(5.0)

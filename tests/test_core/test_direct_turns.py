@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from kai_erp.core import ido
 from kai_erp.core.auth import TokenManager
-from kai_erp.core.budget import RequestBudget
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
 from kai_erp.errors import UpstreamAuth
+from tests.passages import passage_of
 from tests.test_core.fakes import NumberedTokens, now
 
 REQUEST = ido.LoadRequest("SLWcs", ("Wc",), order_by=("Wc",), record_cap=100)
@@ -73,7 +73,7 @@ async def client_of(
     clock = asyncio.get_running_loop().time
     tokens = TokenManager(grant, clock)
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(server)) as http:
-        yield IdoClient(http, endpoint, tokens, RequestBudget(concurrency, 10_000, clock), now)
+        yield IdoClient(http, endpoint, passage_of(tokens, clock, concurrency), now)
 
 
 def direct_tokens() -> NumberedTokens:

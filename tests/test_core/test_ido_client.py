@@ -10,7 +10,6 @@ import pytest
 
 from kai_erp.core import ido
 from kai_erp.core.auth import IonGrant, Token, TokenManager
-from kai_erp.core.budget import RequestBudget
 from kai_erp.core.expressions import Like
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
 from kai_erp.core.retries import ATTEMPTS
@@ -26,6 +25,7 @@ from kai_erp.errors import (
 )
 from kai_erp.simulator import Abort, Answer, Fault, RunningSimulator, Truncate
 from kai_erp.simulator import run_simulator as run
+from tests.passages import passage_of
 from tests.test_core.fakes import MOMENT, NumberedTokens, Pieces, now, small_plant
 
 ENDPOINT = IdoEndpoint("https://erp.example/T/CSI/IDORequestService/ido", "SITE_A", timeout_seconds=30.0)
@@ -71,7 +71,7 @@ async def client_of(handler: Handler, grant: NumberedTokens | None = None) -> As
     clock = asyncio.get_running_loop().time
     tokens = TokenManager(grant or NumberedTokens(), clock)
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(handler)) as http:
-        yield IdoClient(http, ENDPOINT, tokens, RequestBudget(6, 1_000, clock), now)
+        yield IdoClient(http, ENDPOINT, passage_of(tokens, clock), now)
 
 
 async def page_from(upstream: Upstream, request: ido.LoadRequest = REQUEST) -> ido.Page:
@@ -394,9 +394,7 @@ async def tenant(simulator: RunningSimulator) -> AsyncIterator[IdoClient]:
         grant.username, grant.password = document["saak"], document["sask"]
         url = f"{document['iu']}/{document['ti']}/CSI/IDORequestService/ido"
         site = simulator.state.options.configurations[0]
-        yield IdoClient(
-            http, IdoEndpoint(url, site), TokenManager(grant, clock), RequestBudget(2, 1_000, clock), now
-        )
+        yield IdoClient(http, IdoEndpoint(url, site), passage_of(grant, clock, 2), now)
     simulator.state.faults.clear()
 
 

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 import httpx2
 import pytest
 
-from kai_erp.core.auth import IonGrant, TokenManager
-from kai_erp.core.budget import RequestBudget
+from kai_erp.core.auth import IonGrant
 from kai_erp.core.compass_client import CompassClient, CompassEndpoint
 from kai_erp.core.lake_engine import DataLakeEngine
 from kai_erp.core.lake_sql import LakeTables
 from kai_erp.core.types import LakeQuerySpec, Property, PropertyType
 from kai_erp.errors import QueryFailed
 from kai_erp.simulator import Abort, Answer, Fault, Plant, RunningSimulator, Truncate
+from tests.passages import passage_of
 
 ZONE = ZoneInfo("America/Chicago")
 COLUMNS = (
@@ -34,7 +34,7 @@ async def lake_of(simulator: RunningSimulator, page_rows: int = 10) -> AsyncIter
         grant = IonGrant(http, document["pu"] + document["ot"], document["ci"], document["cs"])
         grant.username, grant.password = document["saak"], document["sask"]
         endpoint = CompassEndpoint(f"{document['iu']}/{document['ti']}/DATAFABRIC/compass/v2", 30.0)
-        client = CompassClient(http, endpoint, TokenManager(grant, clock), RequestBudget(6, 1_000, clock), now)
+        client = CompassClient(http, endpoint, passage_of(grant, clock, upstream="lake"), now)
         yield DataLakeEngine(
             client,
             tables=LakeTables(site=simulator.state.options.lake_site),

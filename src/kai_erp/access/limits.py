@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
+from typing import Protocol
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, Storage
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from kai_erp.errors import RateLimited
@@ -18,27 +18,57 @@ _REFUSALS_PER_MINUTE = 30
 _SOON = 1.0
 
 
+class Rates(Protocol):
+    """Counts what happens in any 60 seconds."""
+
+    async def take(self, name: str, most: int) -> float:
+        """Count one more and return 0; when there were so many already, the seconds until there is room."""
+        ...
+
+    async def wait(self, name: str, most: int) -> float:
+        """Return the seconds until there is room for one more; 0 when there is."""
+        ...
+
+
+class OwnRates:
+    """What this process counts."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def take(self, name: str, most: int) -> float:
+        """Count one more, or return the seconds until there is room."""
+        if await self._limiter.hit(RateLimitItemPerMinute(most), name):
+            return 0.0
+        return await self.wait(name, most)
+
+    async def wait(self, name: str, most: int) -> float:
+        """Return the seconds until there is room for one more."""
+        item = RateLimitItemPerMinute(most)
+        if await self._limiter.test(item, name):
+            return 0.0
+        stats = await self._limiter.get_window_stats(item, name)
+        return max(_SOON, stats.reset_time - time.time())
+
+
 class InboundLimits:
-    """Counts requests by caller, in any 60 seconds and at the same time.
+    """Holds callers to what they may do.
 
     Args:
-        per_minute, concurrency: what each caller may do.
-        storage: where requests are counted; in this process unless it is shared.
+        per_minute, concurrency: what each caller may do; the second in this process.
+        rates: what counts requests and refusals.
     """
 
-    def __init__(self, per_minute: int, concurrency: int, storage: Storage | None = None) -> None:
-        self._concurrency = concurrency
-        self._requests, self._refusals = (
-            RateLimitItemPerMinute(number) for number in (per_minute, _REFUSALS_PER_MINUTE)
-        )
-        self._limiter = MovingWindowRateLimiter(storage or MemoryStorage())
+    def __init__(self, per_minute: int, concurrency: int, rates: Rates | None = None) -> None:
+        self._per_minute, self._concurrency = per_minute, concurrency
+        self._rates = rates or OwnRates()
         self._working: Counter[str] = Counter()
 
     async def count(self, caller: str) -> None:
         """Count a request. Raises RateLimited when it is one too many."""
-        if not await self._limiter.hit(self._requests, caller):
-            often = f"More than {self._requests.amount} requests in a minute"
-            raise RateLimited(often, retry_after=await self._wait(self._requests, caller))
+        wait = await self._rates.take(f"by {caller}", self._per_minute)
+        if wait:
+            raise RateLimited(f"More than {self._per_minute} requests in a minute", retry_after=wait)
 
     @contextmanager
     def working(self, caller: str) -> Iterator[None]:
@@ -56,14 +86,10 @@ class InboundLimits:
 
     async def check_guessing(self, address: str) -> None:
         """Raise RateLimited when too many keys or tokens from an address were refused."""
-        if not await self._limiter.test(self._refusals, "refused", address):
-            wait = await self._wait(self._refusals, "refused", address)
+        wait = await self._rates.wait(f"refused {address}", _REFUSALS_PER_MINUTE)
+        if wait:
             raise RateLimited("Too many keys or tokens were refused", retry_after=wait)
 
     async def refused(self, address: str) -> None:
         """Count a key or token that was refused."""
-        await self._limiter.hit(self._refusals, "refused", address)
-
-    async def _wait(self, item: RateLimitItem, *names: str) -> float:
-        stats = await self._limiter.get_window_stats(item, *names)
-        return float(max(1, ceil(stats.reset_time - time.time())))
+        await self._rates.take(f"refused {address}", _REFUSALS_PER_MINUTE)

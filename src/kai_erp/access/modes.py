@@ -8,11 +8,7 @@ from kai_erp.config import Settings, is_loopback, keys_file
 from kai_erp.errors import InvalidSetting
 
 AccessMode = Literal["none", "api_key", "oauth"]
-_MISSED = (
-    "cache_ttl_seconds",
-    "reference_ttl_seconds",
-    "sl10_key_ranges",
-)
+_MISSED = ("sl10_key_ranges",)
 
 
 def access_mode(settings: Settings) -> AccessMode:

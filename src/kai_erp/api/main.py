@@ -44,7 +44,6 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
     """Return the server for some settings; it opens the ERP when it starts, and closes it when it stops."""
     check_supported(settings)
     assistants = McpEndpoint(settings)
-    limits = InboundLimits(settings.inbound_per_minute, settings.inbound_concurrency)
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +51,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
         keeping = open_doorkeeper(settings, time.monotonic, utc_now)
         async with opening as opened, keeping as doorkeeper, assistants.serving(opened):
             api.state.kai_erp = opened
+            limits = InboundLimits(settings.inbound_per_minute, settings.inbound_concurrency, opened.rates)
             api.state.guarded = Keeping(doorkeeper, limits)
             yield
 
@@ -64,7 +64,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
         redoc_url=None,
         responses={"default": {"model": Problem, "description": "A problem.", "content": {PROBLEM_JSON: {}}}},
     )
-    api.state.settings = settings
+    api.state.settings, api.state.assistants = settings, assistants
     add_handlers(api)
     _guard(api, settings)
     for connector in shown_connectors(settings):

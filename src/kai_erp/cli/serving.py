@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import FrameType
 from typing import Annotated
 
 import structlog
@@ -22,7 +23,7 @@ from kai_erp.errors import InvalidSetting
 from kai_erp.logs import configure_logs
 from kai_erp.tracing import tracing
 
-_GRACE_SECONDS = 1
+_GRACE_SECONDS = 30  # in which answers under way are finished; orchestrators wait as long, or longer
 log = structlog.get_logger(__name__)
 
 
@@ -48,8 +49,9 @@ def serve(
         _say(settings, f"warning: {warning}")
     demonstrated = demo_settings(settings) if demo else nullcontext(settings)
     with tracing(), _listening(settings) as listener, demonstrated as chosen:
+        api = create_app(chosen, simulated=demo)
         config = uvicorn.Config(
-            create_app(chosen, simulated=demo),
+            api,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -57,7 +59,7 @@ def serve(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         greeting = _greeting(listener, chosen, demo=demo)
-        _run(_Server(config, lambda: _say(chosen, greeting)), listener)
+        _run(_Server(config, lambda: _say(chosen, greeting), api.state.assistants.stop_streams), listener)
 
 
 def _say(settings: Settings, text: str) -> None:
@@ -78,9 +80,21 @@ def _run(server: _Server, listener: socket.socket) -> None:
 class _Server(uvicorn.Server):
     """A server that says where it is once it can be asked."""
 
-    def __init__(self, config: uvicorn.Config, greet: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, greet: Callable[[], None], stop_streams: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._greet = greet
+        self._greet, self._stop_streams = greet, stop_streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take no more requests and finish those under way; when asked again, end at once."""
+        if self.should_exit:
+            self.force_exit = True
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stop_streams()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -103,7 +103,10 @@ class Asking(Generic[Q]):
         try:
             async with asyncio.timeout(self.sources.rest_seconds):
                 reads = await self.sources.collections.parallel_fetch(
-                    list(spec.collections), row_limit=limit, progress=self.progress
+                    list(spec.collections),
+                    row_limit=limit,
+                    progress=self.progress,
+                    reuse=self.freshness is not Freshness.REALTIME,
                 )
                 joined = await self.sources.staging.join(spec, reads)
         except TooManyRows as stop:

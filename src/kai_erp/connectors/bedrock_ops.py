@@ -271,6 +271,7 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
             required=False,
             keys_from=items,
             fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLItems"),
+            reference=True,
         ),
         IDOSpec("SLItemwhses", stock, key=("Item", "Whse"), required=False, keys_from=items),
     )
@@ -284,4 +285,5 @@ def _work_centers(operations: Expression | None) -> IDOSpec:
         key=("Wc",),
         required=False,
         fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLWcs"),
+        reference=True,
     )

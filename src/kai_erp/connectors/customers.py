@@ -126,6 +126,7 @@ class CustomerSearch(BaseConnector[CustomerQuery]):
             key=("CustNum", "CustSeq"),
             required=False,
             keys_from=(KeySource("SLCustomers", "CustNum", "CustNum", CUSTOMER_WIDTHS),),
+            reference=True,
         )
         return RestQuerySpec((customers, addresses), CUSTOMERS_SQL, moment.zone, _parameters(query))
 

@@ -183,9 +183,15 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             all_of(equals("CustSeq", 0), _customer_is(query.customer)),
             key=("CustNum", "CustSeq"),
             keys_from=() if query.customer else (by_customer,),
+            reference=True,
         )
         addresses = IDOSpec(
-            "SLCustAddrs", _ADDRESSES, key=("CustNum", "CustSeq"), required=False, keys_from=(by_customer,)
+            "SLCustAddrs",
+            _ADDRESSES,
+            key=("CustNum", "CustSeq"),
+            required=False,
+            keys_from=(by_customer,),
+            reference=True,
         )
         items = IDOSpec(
             "SLItems",
@@ -193,6 +199,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             key=("Item",),
             required=False,
             keys_from=(KeySource("SLCoitems", "Item", "Item"),),
+            reference=True,
         )
         first = (customers, orders, lines) if query.customer else (orders, lines, customers)
         if not headed and _narrows_lines(query):

@@ -47,7 +47,12 @@ class Collections(Protocol):
     """Reads collections over REST."""
 
     async def parallel_fetch(  # noqa: D102
-        self, ido_specs: list[IDOSpec], *, row_limit: int | None = None, progress: Progress | None = None
+        self,
+        ido_specs: list[IDOSpec],
+        *,
+        row_limit: int | None = None,
+        progress: Progress | None = None,
+        reuse: bool = False,
     ) -> dict[str, CollectionRead]: ...
 
 

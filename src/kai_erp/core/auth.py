@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 from urllib.parse import quote
@@ -23,6 +24,9 @@ from kai_erp.errors import Nonsense, UpstreamAuth, UpstreamUnavailable
 
 _HEADER_TEXT = re.compile(r"(?!\s)[^\x00-\x1f\x7f]*(?<!\s)\Z")
 _OAUTH_CODE = re.compile(r"[a-z_]{1,40}\Z")
+HOLD_OFF_SECONDS = 30.0
+"""How long credentials that were refused are not tried again."""
+
 _AGAIN_SECONDS = 30.0
 _TOKEN_SECONDS = 30.0
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
@@ -40,6 +44,23 @@ class Token:
 
     value: str = field(repr=False)
     life: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A token, in how many seconds from now it is to be renewed, and in how many it dies; None: not by time."""
+
+    value: str = field(repr=False)
+    due: float
+    dies: float | None
+
+
+class SharedTokens(Protocol):
+    """The token that several processes use together."""
+
+    async def renewed(self, obtain: Callable[[], Awaitable[Lease]], unwanted: str | None) -> Lease:
+        """Return a token other than `unwanted`: another process's, or one that is obtained for all."""
+        ...
 
 
 class Grant(Protocol):
@@ -120,6 +141,10 @@ class DirectGrant:
         return Token(value, None)
 
 
+def _untold() -> None:
+    """Take no note."""
+
+
 class TokenManager:
     """The current token, for any number of callers at once.
 
@@ -129,15 +154,25 @@ class TokenManager:
         grant: how a token is obtained.
         clock: growing seconds.
         refresh_seconds: age at which a token is renewed, if its own life does not ask for it sooner.
+        shared: the token of several processes; without it this process has its own.
+        obtained: told whenever a new token was obtained by this process.
     """
 
-    def __init__(self, grant: Grant, clock: Clock, refresh_seconds: float = 3300.0) -> None:
+    def __init__(
+        self,
+        grant: Grant,
+        clock: Clock,
+        refresh_seconds: float = 3300.0,
+        shared: SharedTokens | None = None,
+        obtained: Callable[[], None] = _untold,
+    ) -> None:
         self._grant, self._clock, self._refresh_seconds = grant, clock, refresh_seconds
-        self._token: Token | None = None
+        self._shared, self._obtained = shared, obtained
+        self._token: str | None = None
         self._renew_at = self._dies_at = 0.0
         self._refusal: UpstreamAuth | None = None
         self._refused_until = float("-inf")
-        self._renewal: asyncio.Task[Token] | None = None
+        self._renewal: asyncio.Task[str] | None = None
 
     def __repr__(self) -> str:
         return f"TokenManager({type(self._grant).__name__})"
@@ -151,53 +186,70 @@ class TokenManager:
             with contextlib.suppress(asyncio.CancelledError, UpstreamAuth, UpstreamUnavailable, Nonsense):
                 await self._renewal
 
+    @property
+    def renewals(self) -> int:
+        """How often a call may renew: another process's token may have been refused meanwhile, a new one not."""
+        return 1 if self._shared is None else 2
+
     async def authorization(self) -> str:
         """Return the value of the Authorization header, with a token that is good for a while.
 
         Raises UpstreamAuth when the credentials are refused, UpstreamUnavailable when nobody answers.
         """
         if self._token is None or self._clock() >= self._dies_at:
-            return self._header(await self._renewed())
+            return self._header(await self._renewed(None))
         if self._clock() >= self._renew_at:
             return self._header(await self._renewed_early(self._token))
         return self._header(self._token)
 
-    async def _renewed_early(self, current: Token) -> Token:
+    async def _renewed_early(self, current: str) -> str:
         """Return a new token, or the current one while that still lives and no new one can be had."""
         try:
-            return await self._renewed()
+            return await self._renewed(None)
         except (UpstreamUnavailable, Nonsense):
             self._renew_at = self._clock() + _AGAIN_SECONDS
             return current
 
     async def renew(self, refused: str) -> str:
         """Return a header other than the `refused` one, renewing unless somebody already did."""
-        if self._token is None or self._header(self._token) == refused:
-            return self._header(await self._renewed())
+        unwanted = refused.removeprefix(self._grant.scheme)
+        if self._token in {None, unwanted}:
+            token = await self._renewed(unwanted)
+            if token == unwanted:  # a renewal that did not know of the refusal was under way
+                token = await self._renewed(unwanted)
+            return self._header(token)
         return self._header(self._token)
 
-    def _header(self, token: Token) -> str:
-        return f"{self._grant.scheme}{token.value}"
+    def _header(self, token: str) -> str:
+        return f"{self._grant.scheme}{token}"
 
-    async def _renewed(self) -> Token:
+    async def _renewed(self, unwanted: str | None) -> str:
         """Return a new token; all who wait share one renewal, which outlives any of them."""
         if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.create_task(self._obtain())
+            self._renewal = asyncio.create_task(self._renewal_of(unwanted))
             self._renewal.add_done_callback(_seen)
         return await asyncio.shield(self._renewal)
 
-    async def _obtain(self) -> Token:
+    async def _renewal_of(self, unwanted: str | None) -> str:
+        lease = await (self._shared.renewed(self._new, unwanted) if self._shared else self._new())
+        now = self._clock()
+        self._token, self._renew_at = lease.value, now + lease.due
+        self._dies_at = float("inf") if lease.dies is None else now + lease.dies
+        return lease.value
+
+    async def _new(self) -> Lease:
+        """Return a token that is obtained now; its age counts from when it was asked for."""
         asked = self._clock()
         if self._refusal is not None and asked < self._refused_until:
             raise self._refusal.with_traceback(None)
         try:
             token = await with_retries(self._grant.obtain)
         except UpstreamAuth as refusal:
-            self._refusal, self._refused_until = refusal, self._clock() + _AGAIN_SECONDS
+            self._refusal, self._refused_until = refusal, self._clock() + HOLD_OFF_SECONDS
             raise
-        self._token, self._renew_at = token, asked + self._good_for(token.life)
-        self._dies_at = asked + (token.life or float("inf"))
-        return token
+        self._obtained()
+        age = self._clock() - asked
+        return Lease(token.value, self._good_for(token.life) - age, token.life and token.life - age)
 
     def _good_for(self, life: float | None) -> float:
         if life is None:
@@ -205,7 +257,7 @@ class TokenManager:
         return min(self._refresh_seconds, life - _SAFETY if life >= _SHORT_LIFE else life / 2)
 
 
-def _seen(renewal: asyncio.Task[Token]) -> None:
+def _seen(renewal: asyncio.Task[str]) -> None:
     """Take note of a failure that nobody waits for any more."""
     if not renewal.cancelled():
         renewal.exception()

@@ -12,11 +12,10 @@ import httpx2
 import structlog
 
 from kai_erp.core import compass
-from kai_erp.core.auth import TokenManager
-from kai_erp.core.budget import RequestBudget
 from kai_erp.core.ido.responses import excerpt
 from kai_erp.core.ido.texts import shown, without_secret
-from kai_erp.core.retries import LONGEST_WAIT, Throttled, asked_rest, with_retries
+from kai_erp.core.passage import Passage
+from kai_erp.core.retries import LONGEST_WAIT, Throttled, asked_rest
 from kai_erp.core.types import Now
 from kai_erp.errors import (
     JobLost,
@@ -77,20 +76,14 @@ class CompassClient:
     Args:
         http: an open client.
         endpoint: where the service is.
-        tokens: the way in.
-        budget: what may be asked of the service; a status request holds its place for as long as it is held.
+        passage: what every call passes: token, budget, breaker; a status request holds its place in the budget for
+            as long as it is held.
         now: the present moment, for a `Retry-After` that names a date.
     """
 
-    def __init__(
-        self,
-        http: httpx2.AsyncClient,
-        endpoint: CompassEndpoint,
-        tokens: TokenManager,
-        budget: RequestBudget,
-        now: Now,
-    ) -> None:
-        self._http, self._tokens, self._budget, self._now = http, tokens, budget, now
+    def __init__(self, http: httpx2.AsyncClient, endpoint: CompassEndpoint, passage: Passage, now: Now) -> None:
+        self._http, self._passage, self._now = http, passage, now
+        self._tokens, self._budget = passage.tokens, passage.budget
         self._base, self._seconds = endpoint.url.rstrip("/"), endpoint.timeout_seconds
 
     async def submit(self, sql: str) -> str:
@@ -108,7 +101,7 @@ class CompassClient:
             {"Content-Type": "text/plain; charset=utf-8", "Accept": "application/json"},
             sql.encode("utf-8", "replace"),
         )
-        return await with_retries(lambda: self._with_token(call, _query_id))
+        return await self._passage.through(lambda: self._with_token(call, _query_id))
 
     async def status(self, query_id: str, wait_seconds: float) -> compass.JobStatus:
         """Return where a job stands, at the latest when the wait is over. Raises JobLost for an unknown job."""
@@ -119,12 +112,12 @@ class CompassClient:
             max(self._seconds, wait_seconds + _POLL_MARGIN),
             {"Accept": "application/json"},
         )
-        return await with_retries(lambda: self._with_token(call, _job_status))
+        return await self._passage.through(lambda: self._with_token(call, _job_status))
 
     async def messages(self, query_id: str) -> tuple[compass.Message, ...]:
         """Return what the result of a failed job says: the status tells nothing reliably."""
         call = _result_call(query_id, 0, _MESSAGES, self._seconds)
-        return await with_retries(
+        return await self._passage.through(
             lambda: self._with_token(call, lambda reply: compass.decode_messages(reply.body))
         )
 
@@ -134,14 +127,14 @@ class CompassClient:
         Raises PageTooLarge when fewer rows may come, JobLost when the result is no longer there.
         """
         call = _result_call(query_id, offset, limit, self._seconds)
-        return await with_retries(lambda: self._with_token(call, _page))
+        return await self._passage.through(lambda: self._with_token(call, _page))
 
     async def cancel(self, query_id: str) -> None:
         """Ask the service to stop a job, and return within 5 s whether it did or not."""
         call = _Call("PUT", compass.cancel_path(query_id), "the end of a query", CANCEL_SECONDS)
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
-                await with_retries(lambda: self._with_token(call, lambda _: None))
+                await self._passage.through(lambda: self._with_token(call, lambda _: None))
         except (UpstreamError, TimeoutError) as failure:
             log.info("a job of the data lake could not be cancelled", query_id=query_id, reason=str(failure))
 
@@ -151,10 +144,11 @@ class CompassClient:
         The gateway refuses a token before the service is asked, so that a submit may be repeated too.
         """
         authorization = await self._tokens.authorization()
-        try:
-            return await self._once(call, authorization, decode)
-        except TokenRejected:
-            authorization = await self._tokens.renew(refused=authorization)
+        for _ in range(self._tokens.renewals):
+            try:
+                return await self._once(call, authorization, decode)
+            except TokenRejected:
+                authorization = await self._tokens.renew(refused=authorization)
         try:
             return await self._once(call, authorization, decode)
         except TokenRejected as refusal:
@@ -164,7 +158,8 @@ class CompassClient:
         if self._budget.resting() > LONGEST_WAIT:
             raise Throttled("The gateway asked to be left alone", self._budget.resting())
         async with self._budget.slot(urgent=call.rows > 0 or call.method == "PUT"):
-            reply = await self._reply(call, authorization)
+            with self._passage.call(call.what):
+                reply = await self._reply(call, authorization)
         try:
             return decode(reply)
         except Nonsense as failure:

@@ -13,9 +13,8 @@ import httpx2
 import structlog
 
 from kai_erp.core import ido
-from kai_erp.core.auth import TokenManager
-from kai_erp.core.budget import RequestBudget
-from kai_erp.core.retries import LONGEST_WAIT, Throttled, asked_rest, with_retries
+from kai_erp.core.passage import Passage
+from kai_erp.core.retries import LONGEST_WAIT, Throttled, asked_rest
 from kai_erp.core.types import Now
 from kai_erp.errors import (
     Nonsense,
@@ -68,21 +67,13 @@ class IdoClient:
     Args:
         http: an open client that follows no redirects.
         endpoint: where the service is.
-        tokens: the way in.
-        budget: what may be asked of the upstream.
+        passage: what every request passes: token, budget, breaker.
         now: the present moment, for a `Retry-After` that names a date.
     """
 
-    def __init__(
-        self,
-        http: httpx2.AsyncClient,
-        endpoint: IdoEndpoint,
-        tokens: TokenManager,
-        budget: RequestBudget,
-        now: Now,
-    ) -> None:
-        self._http, self._endpoint, self._tokens = http, endpoint, tokens
-        self._budget, self._now = budget, now
+    def __init__(self, http: httpx2.AsyncClient, endpoint: IdoEndpoint, passage: Passage, now: Now) -> None:
+        self._http, self._endpoint, self._passage = http, endpoint, passage
+        self._tokens, self._budget, self._now = passage.tokens, passage.budget, now
         self._headers = dict(endpoint.headers())
         self._turns: asyncio.Lock | None = None
         self._in_flight = 0
@@ -103,7 +94,7 @@ class IdoClient:
         def decode(body: bytes) -> ido.Page:
             return ido.decode_page(body, request.collection, request.properties)
 
-        return await with_retries(lambda: self._with_token(question, decode))
+        return await self._passage.through(lambda: self._with_token(question, decode))
 
     async def log_on(self) -> None:
         """Return when there is a token. Raises UpstreamAuth or UpstreamUnavailable when none is to be had."""
@@ -113,14 +104,14 @@ class IdoClient:
         """Return the properties that a collection has, case-folded; none when the service does not tell."""
         question = _Question(collection, f"{self._endpoint.url}/{ido.info_path(collection)}")
         try:
-            return await with_retries(lambda: self._with_token(question, ido.decode_property_names))
+            return await self._passage.through(lambda: self._with_token(question, ido.decode_property_names))
         except UpstreamError:
             return frozenset()
 
     async def _with_token(self, question: _Question, decode: Callable[[bytes], T]) -> T:
         """Return the decoded answer; a token that is refused is renewed, once for all who use it."""
         authorization = await self._tokens.authorization()
-        for _ in range(2 if self._endpoint.direct else 1):
+        for _ in range(2 if self._endpoint.direct else self._tokens.renewals):
             try:
                 return await self._once(question, authorization, decode)
             except UpstreamError as failure:
@@ -149,10 +140,10 @@ class IdoClient:
         async with self._turn(), self._budget.slot(urgent=question.urgent):
             self._in_flight += 1
             try:
-                body = await self._body(question, authorization)
+                with self._passage.call(question.collection):
+                    return decode(await self._body(question, authorization))
             finally:
                 self._in_flight -= 1
-        return decode(body)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -30,6 +30,7 @@ class ReadingRules:
     traits: Traits
     row_limit: int | None = None
     progress: Progress | None = None
+    reuse: bool = False
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from sys import maxsize
 import pyarrow.compute as pc
 
 from kai_erp.core import ido
+from kai_erp.core.keeping import Keeping
 from kai_erp.core.keys import stored_forms
 from kai_erp.core.reading import Reading, ReadingRules
 from kai_erp.core.traits import Traits
@@ -43,9 +44,13 @@ class RestEngine:
     Args:
         source: gives single pages.
         page_size: rows asked for per page; 0 asks for all at once.
+        kept: reads of reference collections, to be used again.
         patience: seconds after which an answer does without an optional collection.
         clock: growing seconds.
         now: the present moment.
+
+    Attributes:
+        kept: reads of reference collections, which questions that allow it share; none is kept unless it is set.
     """
 
     def __init__(
@@ -53,11 +58,19 @@ class RestEngine:
     ) -> None:
         self._source, self._patience = source, patience
         self._rules = ReadingRules(page_size, clock, now, Traits(clock))
+        self.kept: Keeping[CollectionRead] = Keeping(clock, 0, 0, size_of_read)
 
     async def parallel_fetch(
-        self, ido_specs: list[IDOSpec], *, row_limit: int | None = None, progress: Progress | None = None
+        self,
+        ido_specs: list[IDOSpec],
+        *,
+        row_limit: int | None = None,
+        progress: Progress | None = None,
+        reuse: bool = False,
     ) -> dict[str, CollectionRead]:
         """Return one read for each collection, by the name of its staged table.
+
+        With `reuse` reference collections may be those of an earlier fetch, as long as they are kept.
 
         A collection that cannot be read is replaced by its fallback, or by no rows, unless it is required. When
         the call is cancelled, or a required collection fails, every request in flight is broken off.
@@ -65,7 +78,7 @@ class RestEngine:
         Raises UpstreamError for a required collection, TooManyRows when the driving one passes `row_limit`.
         """
         check_order(ido_specs)
-        rules = replace(self._rules, row_limit=row_limit, progress=progress)
+        rules = replace(self._rules, row_limit=row_limit, progress=progress, reuse=reuse)
         reads: dict[str, asyncio.Task[CollectionRead]] = {}
         with ungrouped():
             async with asyncio.TaskGroup() as group:
@@ -83,6 +96,16 @@ class RestEngine:
             return await self._instead(spec, failure, rules)
 
     async def _rows(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
+        """Return the rows of a collection, of master data those that are kept where the question allows it."""
+        kept = self.kept.get((spec, keys)) if spec.reference and rules.reuse else None
+        if kept is not None:
+            return replace(kept, report=replace(kept.report, status="cached"))
+        read = await self._read_rows(spec, keys, rules)
+        if spec.reference:
+            self.kept.put((spec, keys), read)
+        return read
+
+    async def _read_rows(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
         """Return the rows of a collection; of many keys, by reading it whole while that takes fewer requests."""
         pages = len(keys.keys) // _KEYS_PER_REQUEST // 2 if keys is not None and spec.maybe_whole else 0
         if pages:
@@ -110,6 +133,11 @@ class RestEngine:
             notice = _notice(spec, failure, f"its fields come from {spec.fallback.name} where that has them")
             return replace(read, report=report, notices=(notice, *read.notices))
         return _absent(spec, failure, rules)
+
+
+def size_of_read(read: CollectionRead) -> int:
+    """Return the bytes that the rows of a read take."""
+    return int(read.table.nbytes)
 
 
 def check_order(specs: Sequence[IDOSpec]) -> None:

@@ -41,8 +41,10 @@ def asked_rest(retry_after: str, now: Now) -> float | None:
         return None
 
 
-async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(attempt: Callable[[], Awaitable[T]], again: Callable[[], None] = lambda: None) -> T:
     """Return what `attempt` gives, tried again while its failure may pass; raise the last failure.
+
+    Before each further attempt `again` is called.
 
     A failure that comes out of here is not tried again by whoever else tries around it.
     """
@@ -51,6 +53,8 @@ async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
             on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=4.0, wait_jitter=0.3
         ):
             with trial:
+                if trial.num > 1:
+                    again()
                 return await attempt()
     except (UpstreamUnavailable, Nonsense) as failure:
         failure.tried_out = True

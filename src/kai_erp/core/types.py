@@ -93,6 +93,7 @@ class IDOSpec:
         driving: its row count is the question's volume.
         limited: each of its rows stands for one of the driving collection at least, so its number is limited too.
         fallback: another read that gives the same columns when this one cannot be had.
+        reference: master data, which may be kept for REFERENCE_TTL_SECONDS.
     """
 
     name: str
@@ -107,6 +108,7 @@ class IDOSpec:
     driving: bool = False
     limited: bool = False
     fallback: IDOSpec | None = None
+    reference: bool = False
 
     def __post_init__(self) -> None:
         if not self.table:

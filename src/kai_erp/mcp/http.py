@@ -36,6 +36,7 @@ class McpEndpoint:
         self._settings = settings
         self._served: ASGIApp | None = None
         self._sessions = _Sessions()
+        self._stopping = asyncio.Event()
 
     @asynccontextmanager
     async def serving(self, app: App) -> AsyncIterator[None]:
@@ -70,7 +71,26 @@ class McpEndpoint:
             await PlainTextResponse("There is no such session.", _NOT_FOUND)(scope, receive, send)
         else:
             trimmed = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # not all parsers do
-            await self._served({**scope, "headers": trimmed}, receive, self._sessions.noting(scope, send))
+            heard = self._until_stopped(receive) if scope["method"] == "GET" else receive
+            await self._served({**scope, "headers": trimmed}, heard, self._sessions.noting(scope, send))
+
+    def stop_streams(self) -> None:
+        """End the streams by which clients listen, which would go on for ever; calls under way are answered."""
+        self._stopping.set()
+
+    def _until_stopped(self, receive: Receive) -> Receive:
+        """Return what a stream hears its client by; once streams are to end, that the client has gone."""
+
+        async def heard() -> Message:
+            hearing, stopping = asyncio.ensure_future(receive()), asyncio.create_task(self._stopping.wait())
+            try:
+                await asyncio.wait({hearing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                return hearing.result() if hearing.done() else {"type": "http.disconnect"}
+            finally:
+                hearing.cancel()
+                stopping.cancel()
+
+        return heard
 
     def _welcomes(self, origin: str | None, host: str) -> bool:
         if origin is None or origin in self._settings.cors_origins:

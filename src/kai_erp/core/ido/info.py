@@ -20,6 +20,6 @@ def decode_property_names(body: bytes) -> frozenset[str]:
     """Return the properties of a collection, case-folded; none when the body does not tell."""
     try:
         info = msgspec.json.decode(body, type=_Info)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return frozenset()
     return frozenset(entry.Name.casefold() for entry in info.Properties or ())

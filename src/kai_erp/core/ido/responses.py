@@ -48,8 +48,11 @@ def decode_page(body: bytes, collection: str, properties: tuple[str, ...]) -> Pa
 
     Raises the meaning of the fault when the service reports one, Nonsense when the body is no answer.
     """
-    page = _decode_declared(body, collection, properties) if _spelled_as_asked(body, properties) else None
-    return page or _decode_any(body, collection, properties)
+    try:
+        page = _decode_declared(body, collection, properties) if _spelled_as_asked(body, properties) else None
+        return page or _decode_any(body, collection, properties)
+    except RecursionError:  # nested deeper than any of the readers goes
+        raise Nonsense(collection, excerpt(body)) from None
 
 
 def excerpt(body: bytes) -> str:
@@ -98,7 +101,7 @@ def _decode_any(body: bytes, collection: str, properties: tuple[str, ...]) -> Pa
     text = body.removeprefix(_BOM).decode("utf-8", "replace")
     try:
         parsed = json.loads(text, parse_float=str, parse_int=str)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise _no_answer(collection, text, body) from None
     if not isinstance(parsed, dict):
         raise _no_answer(collection, str(parsed), body)

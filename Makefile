@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
@@ -13,7 +14,7 @@ endif
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 
-.PHONY: run test check conformance fix lock bench help
+.PHONY: run test check chaos conformance fix lock bench fuzz audit sbom help
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -25,11 +26,15 @@ run: $(VENV)/.runtime ## serve a simulated plant on http://localhost:8100
 test: $(VENV)/.dev ## run every test
 	@$(BIN)/pytest --numprocesses=auto --dist=loadgroup $(COVERAGE)
 
-check: $(VENV)/.dev ## format, lint, types and arrows, without changing a file
+check: $(VENV)/.dev ## format, lint, types, arrows and secrets, without changing a file
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tests/supply/secret_scan.py
+
+chaos: $(VENV)/.dev ## load two replicas for ten minutes while the ERP fails and Redis restarts
+	@$(BIN)/python -m tests.chaos.run
 
 conformance: $(VENV)/.dev ## check the MCP server with the official suite (needs the network once)
 	@$(BIN)/python tests/conformance/run.py
@@ -43,6 +48,18 @@ fix: $(VENV)/.dev ## mend what can be mended by itself
 bench: $(VENV)/.dev ## measure, as ratios in one run
 	@$(BIN)/python benchmarks/wire.py
 	@$(BIN)/python benchmarks/payload.py
+
+fuzz: $(VENV)/.dev ## try the readers of foreign text with much more of it; EXAMPLES=… each
+	@$(BIN)/python tests/fuzz/run.py $(EXAMPLES)
+
+audit: $(AUDIT)/.done ## look the run-time packages up among known vulnerabilities (needs the network)
+	@$(AUDIT)/bin/python tests/supply/audit.py requirements.lock requirements-build.lock
+
+sbom: $(AUDIT)/.done ## write what is in the product to dist/sbom.cdx.json
+	@mkdir -p dist
+	@$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file dist/sbom.cdx.json requirements.lock
+	@echo "dist/sbom.cdx.json"
 
 lock: ## resolve the newest versions and write the lock files (needs uv)
 	$(LOCK) --group build --output-file requirements-build.lock
@@ -64,4 +81,9 @@ $(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(B
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(AUDIT)/.done: requirements-audit.lock
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
 	@touch $@

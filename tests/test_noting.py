@@ -133,6 +133,8 @@ async def test_questions_and_requests_are_counted(client: httpx2.AsyncClient) ->
     assert count['kai_erp_http_requests_total{method="GET",route="/bedrock/schedule",status="422"}'] == 1
     assert count['kai_erp_http_requests_total{method="GET",route="other",status="404"}'] == 1
     assert "nowhere" not in shown.text
+    assert count["kai_erp_kept_answers"] == 1
+    assert count["kai_erp_kept_answers_bytes"] > 0
     assert count['kai_erp_question_seconds_count{connector="production_schedule"}'] == 1
 
 

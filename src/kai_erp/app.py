@@ -189,6 +189,8 @@ async def open_app(
         tenant = None if settings.missing() else await open_tenant(stack, settings, around)
         answers = shared.answers({connector.name: connector for connector in connectors}) if shared else None
         snapshots = SnapshotStore(clock, settings.snapshot_ttl_seconds, settings.snapshot_max_mb, answers)
+        metrics.gauge("kai_erp_kept_answers", "Answers kept for cursors.", lambda: snapshots.count)
+        metrics.gauge("kai_erp_kept_answers_bytes", "Bytes they take.", lambda: snapshots.taken)
         notebook = Notebook(audit, metrics, now)
         rates = shared.rates() if shared else OwnRates()
         parts = Parts(connectors, tenant, rates, _desk(settings, clock, metrics), snapshots, notebook, metrics)

@@ -93,6 +93,16 @@ class SnapshotStore:
         self._names: dict[tuple[int, Question], str] = {}
         self._taken = 0
 
+    @property
+    def count(self) -> int:
+        """How many answers are kept in this process."""
+        return len(self._kept)
+
+    @property
+    def taken(self) -> int:
+        """How many bytes they take."""
+        return self._taken
+
     async def keep(self, snapshot: Snapshot) -> str:
         """Return the name under which an answer is kept: long, random and told to nobody else."""
         kept = _Kept(snapshot, self._clock())

@@ -121,6 +121,9 @@ class Load:
         return self._compared(question, body["data"], body["meta"], whole=not body["meta"]["truncated"])
 
     def _judged(self, question: Question, response: httpx2.Response) -> str:
+        if not response.headers.get("content-type", "").endswith("json"):
+            self.tally.wrong.append(f"{question}: HTTP {response.status_code} {response.text[:200]!r}")
+            return "no JSON"
         body = response.json()
         if response.status_code != httpx2.codes.OK:
             return str(body["code"])

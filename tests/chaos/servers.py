@@ -70,6 +70,14 @@ def _server(number: int, environment: Mapping[str, str], folder: Path) -> Iterat
     finally:
         process.terminate()
         process.wait(60)
+        _tell_defects(folder / f"server-{number}.log")
+
+
+def _tell_defects(log: Path) -> None:
+    """Print what a server itself called a defect, or did not expect."""
+    lines = [line for line in log.read_text().splitlines() if '"level": "error"' in line or line[:1] != "{"]
+    for line in lines[:5]:
+        print(f"{log.name}: {line[-3_000:]}")
 
 
 def _wait_for(server: Server) -> None:

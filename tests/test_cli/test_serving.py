@@ -120,3 +120,12 @@ def test_credentials_that_cannot_be_written_fail_in_one_line(run: Run, tmp_path:
     outcome = run("simulate", "--port", "0", "--ionapi-out", str(tmp_path / "none" / "demo.ionapi"))
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1].startswith("kai-erp: ")
+
+
+def test_a_demo_beside_an_erp_that_is_set_says_that_it_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SL10_IONAPI_FILE", "/nowhere/tenant.ionapi")
+    monkeypatch.setenv("SL10_CONFIG_NAME", "ACME")
+    monkeypatch.setenv("SL10_TIMEZONE", "UTC")
+    with started("serve", "--demo", "--port", "0") as server:
+        assert "the ERP that is set is not asked" in server.until("warning")
+        server.until("a simulated plant")

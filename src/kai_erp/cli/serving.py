@@ -45,7 +45,12 @@ def serve(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load_settings(given)
     configure_logs(settings)
-    for warning in (*check_bind(settings), *not_acted_on(settings)):
+    unused = (
+        ("--demo serves the simulator; the ERP that is set is not asked",)
+        if demo and not settings.missing()
+        else ()
+    )
+    for warning in (*check_bind(settings), *not_acted_on(settings), *unused):
         _say(settings, f"warning: {warning}")
     demonstrated = demo_settings(settings) if demo else nullcontext(settings)
     with tracing(), _listening(settings) as listener, demonstrated as chosen:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from kai_erp.access import check_supported
-from kai_erp.access.limits import OwnRates, Rates
+from kai_erp.access.limits import Rates
 from kai_erp.admission import Admission
 from kai_erp.audit import AuditLog
 from kai_erp.config import Settings
@@ -53,7 +53,7 @@ class Parts:
 
     connectors: Sequence[BaseConnector[ConnectorQuery]]
     tenant: Tenant | None
-    rates: Rates
+    rates: Rates | None
     desk: Desk
     snapshots: SnapshotStore
     notebook: Notebook
@@ -192,7 +192,7 @@ async def open_app(
         metrics.gauge("kai_erp_kept_answers", "Answers kept for cursors.", lambda: snapshots.count)
         metrics.gauge("kai_erp_kept_answers_bytes", "Bytes they take.", lambda: snapshots.taken)
         notebook = Notebook(audit, metrics, now)
-        rates = shared.rates() if shared else OwnRates()
+        rates = shared.rates() if shared else None
         parts = Parts(connectors, tenant, rates, _desk(settings, clock, metrics), snapshots, notebook, metrics)
         yield App(settings, parts, simulated=simulated)
 

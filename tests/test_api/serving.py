@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
-from kai_erp.access import Doorkeeper, InboundLimits
+from kai_erp.access.doorkeeping import Doorkeeper
+from kai_erp.access.limits import InboundLimits
 from kai_erp.api.main import create_app
 from kai_erp.api.security import Keeping
 from kai_erp.app import App

@@ -8,10 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-
 from kai_erp.errors import RateLimited
 
 _REFUSALS_PER_MINUTE = 30
@@ -34,17 +30,22 @@ class OwnRates:
     """What this process counts."""
 
     def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        # A tenth of a second to import, which only those who serve should wait for.
+        from limits import RateLimitItemPerMinute  # noqa: PLC0415
+        from limits.aio.storage import MemoryStorage  # noqa: PLC0415
+        from limits.aio.strategies import MovingWindowRateLimiter  # noqa: PLC0415
+
+        self._limiter, self._item = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerMinute
 
     async def take(self, name: str, most: int) -> float:
         """Count one more, or return the seconds until there is room."""
-        if await self._limiter.hit(RateLimitItemPerMinute(most), name):
+        if await self._limiter.hit(self._item(most), name):
             return 0.0
         return await self.wait(name, most)
 
     async def wait(self, name: str, most: int) -> float:
         """Return the seconds until there is room for one more."""
-        item = RateLimitItemPerMinute(most)
+        item = self._item(most)
         if await self._limiter.test(item, name):
             return 0.0
         stats = await self._limiter.get_window_stats(item, name)

@@ -14,7 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from kai_erp import __version__
-from kai_erp.access import InboundLimits, check_supported, open_doorkeeper
+from kai_erp.access import check_supported
+from kai_erp.access.doorkeeping import open_doorkeeper
+from kai_erp.access.limits import InboundLimits
 from kai_erp.api.answers import META_HEADERS
 from kai_erp.api.problems import PROBLEM_JSON, Problem, add_handlers
 from kai_erp.api.requests import Gate

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kai_erp.access import Doorkeeper, InboundLimits
+from kai_erp.access.doorkeeping import Doorkeeper
+from kai_erp.access.limits import InboundLimits
 from kai_erp.access.metadata import METADATA_PATH
 from kai_erp.api.problems import TooLarge, answer_to, has_credential
 from kai_erp.callers import OPERATE, Caller

@@ -16,7 +16,6 @@ import uvicorn
 
 from kai_erp import __version__
 from kai_erp.access import check_bind, not_acted_on
-from kai_erp.api.main import create_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
 from kai_erp.errors import InvalidSetting
@@ -54,6 +53,8 @@ def serve(
         _say(settings, f"warning: {warning}")
     demonstrated = demo_settings(settings) if demo else nullcontext(settings)
     with tracing(), _listening(settings) as listener, demonstrated as chosen:
+        from kai_erp.api.main import create_app  # noqa: PLC0415  # half a second, which other verbs need not wait for
+
         api = create_app(chosen, simulated=demo)
         config = uvicorn.Config(
             api,

@@ -3,10 +3,11 @@
 Sockets, plants and the simulator are shared by the whole session; what a test turns on it is turned back.
 """
 
+import gc
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import stamina
 
+from kai_erp import tenant
 from kai_erp.app import App, open_app
 from kai_erp.config import Settings, load_settings
+from kai_erp.core.staging import StagingDatabase
 from kai_erp.simulator import Plant, RunningSimulator, SimulatorOptions, build_plant, run_simulator
 from tests.redis_server import RedisServer, running_redis
 from tests.secrecy import Lookout, looking_out
@@ -69,6 +72,14 @@ def _no_secret_leaks(lookout: Lookout) -> Iterator[None]:
     assert not leaks
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _staging() -> Iterator[None]:
+    """Let the apps of this process share its DuckDB: to open one takes ten times what the rest of an app takes."""
+    with StagingDatabase() as database, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tenant, "StagingDatabase", lambda: nullcontext(database))
+        yield
+
+
 @pytest.fixture(scope="session")
 def plant() -> Plant:
     """A plant that no test changes."""
@@ -79,6 +90,13 @@ def plant() -> Plant:
 def medium_plant() -> Plant:
     """A larger plant that no test changes; tests that ask for it run in one process, which builds it once."""
     return build_plant("medium", 4, WALL_CLOCK)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays, and look less often: plants are large and without cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -145,17 +163,21 @@ def settings_for(tmp_path: Path) -> SettingsFor:
     """Return settings that lead to a simulator, changed as asked."""
 
     def make(simulator: RunningSimulator, **changes: Any) -> Settings:  # noqa: ANN401  # any setting
-        file = tmp_path / "tenant.ionapi"
-        file.write_text(json.dumps(simulator.ionapi()))
-        given = {
-            "sl10_ionapi_file": file,
-            "sl10_config_name": simulator.state.options.configurations[0],
-            "sl10_timezone": ZONE,
-            "sl10_requests_per_minute": 100_000,
-        }
-        return load_settings(given | changes)
+        return settings_of(simulator, tmp_path / "tenant.ionapi", **changes)
 
     return make
+
+
+def settings_of(simulator: RunningSimulator, file: Path, **changes: Any) -> Settings:  # noqa: ANN401  # any setting
+    """Return settings that lead to a simulator by credentials that are written to a file."""
+    file.write_text(json.dumps(simulator.ionapi()))
+    given = {
+        "sl10_ionapi_file": file,
+        "sl10_config_name": simulator.state.options.configurations[0],
+        "sl10_timezone": ZONE,
+        "sl10_requests_per_minute": 100_000,
+    }
+    return load_settings(given | changes)
 
 
 @pytest.fixture

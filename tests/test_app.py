@@ -95,7 +95,10 @@ async def test_questions_together_keep_within_the_concurrency(
     simulator: RunningSimulator, settings_for: SettingsFor
 ) -> None:
     async with open_app(settings_for(simulator, sl10_max_concurrency=2, sl10_page_size=20)) as app:
-        await asyncio.gather(*(app.ask(WELD) for _ in range(4)))
+        centers = ("WELD", "PAINT", "ASSY", "CUT")
+        questions = [Asked(NAME, ScheduleQuery(work_center=center), limit=5) for center in centers]
+        await asyncio.gather(*(app.ask(question) for question in questions))
+    assert len(simulator.state.requests) > 4 * 6
     moments = [(request.started, 1) for request in simulator.state.requests]
     moments += [(request.ended, -1) for request in simulator.state.requests]
     running = most = 0

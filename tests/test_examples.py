@@ -19,6 +19,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 PACKAGE = EXAMPLES / "kai-erp-shortages"
 NAME = "material_shortages"
+PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "xdist.plugin")  # those that our settings name
+PYTEST = (sys.executable, "-m", "pytest", "-q", *(f"-p{name}" for name in ("no:cacheprovider", *PLUGINS)))
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +50,11 @@ def run(*arguments: str | Path, beside: Path | None = None, cwd: Path | None = N
     """Return what a program prints, with the packages of a folder installed; it must succeed."""
     paths = [str(beside)] if beside else []
     paths += os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # to load them all takes longer than the tests
+    }
     done = subprocess.run(  # noqa: S603  # our own programs
         arguments, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110, check=False
     )
@@ -64,15 +70,13 @@ def test_the_wheel_is_one_module_and_its_metadata(site: Path) -> None:
 
 
 def test_the_examples_own_tests_pass(site: Path) -> None:
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", beside=site, cwd=PACKAGE)
+    said = run(*PYTEST, beside=site, cwd=PACKAGE)
     assert " passed" in said
 
 
 def test_what_every_connector_owes_the_example_owes_too(site: Path) -> None:
     tests = ROOT / "tests" / "contract"
-    said = run(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", NAME, tests, beside=site, cwd=ROOT
-    )
+    said = run(*PYTEST, "-k", NAME, tests, beside=site, cwd=ROOT)
     assert " passed" in said
 
 

@@ -2,12 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, count
 
-from kai_erp.app import Answer
+from kai_erp.app import LARGEST_LIMIT, Answer, App, Asked
+from kai_erp.callers import EVERYTHING, Caller
 from kai_erp.connectors import ScheduleQuery
 from kai_erp.simulator import RecordedRequest
 from tests.test_connectors.asking import Truth, check, warnings
+
+_NUMBERS = count(1)
+
+
+async def ask_apart(app: App, query: ScheduleQuery) -> Answer:
+    """Return an answer that is read for this caller alone: nobody else has the same rights."""
+    name = f"key:{next(_NUMBERS)}"
+    caller = Caller(name, frozenset({EVERYTHING, name}))
+    return await app.ask(Asked("production_schedule", query, limit=LARGEST_LIMIT, caller=caller))
 
 
 def check_all(answers: Sequence[Answer], query: ScheduleQuery, truth: Truth) -> None:

@@ -12,7 +12,7 @@ from kai_erp.config import Settings, load_settings
 from kai_erp.connectors import ScheduleQuery
 from kai_erp.simulator import RecordedRequest, RunningSimulator, SimulatorOptions
 from tests.conftest import ZONE, RawRows, Simulate
-from tests.faults.measures import check_all, most_at_once
+from tests.faults.measures import ask_apart, check_all, most_at_once
 from tests.test_connectors.asking import Truth, ask, check, warnings
 
 WELD = ScheduleQuery(work_center="WELD")
@@ -65,7 +65,7 @@ async def test_the_direct_way_gives_the_right_answer(
 
 async def _learn(app: App, simulator: RunningSimulator, truth: Truth, questions: int) -> None:
     """Ask questions at once; they are answered, but not one request at a time."""
-    check_all(await asyncio.gather(*(ask(app, WELD) for _ in range(questions))), WELD, truth)
+    check_all(await asyncio.gather(*(ask_apart(app, WELD) for _ in range(questions))), WELD, truth)
     assert most_at_once(loads(simulator)) > 1
     assert log_ons(simulator) == 2
 
@@ -79,7 +79,7 @@ async def test_a_token_that_bears_one_request_at_a_time_is_used_so_after_its_fir
         async with open_app(direct_settings(simulator), now=lambda: truth.now) as app:
             await _learn(app, simulator, truth, questions)
             simulator.state.requests.clear()
-            check_all(await asyncio.gather(*(ask(app, WELD) for _ in range(3))), WELD, truth)
+            check_all(await asyncio.gather(*(ask_apart(app, WELD) for _ in range(3))), WELD, truth)
     assert most_at_once(loads(simulator)) == 1
     assert log_ons(simulator) == 0
     assert [(line["event"], line["log_level"]) for line in logs] == [(WARNING, "warning")]
@@ -91,7 +91,7 @@ async def test_after_the_first_loss_a_revoked_token_is_renewed_once(simulate: Si
         await _learn(app, simulator, truth, 1)
         simulator.state.requests.clear()
         simulator.state.revoke_tokens()
-        check_all(await asyncio.gather(*(ask(app, WELD) for _ in range(2))), WELD, truth)
+        check_all(await asyncio.gather(*(ask_apart(app, WELD) for _ in range(2))), WELD, truth)
     assert log_ons(simulator) == 1
     assert most_at_once(loads(simulator)) == 1
 

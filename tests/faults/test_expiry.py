@@ -12,7 +12,7 @@ from kai_erp.connectors import ScheduleQuery
 from kai_erp.errors import UpstreamAuth
 from kai_erp.simulator import Answer, Fault, RunningSimulator, SimulatorOptions
 from tests.conftest import ZONE, HandClock, RawRows, SettingsFor, Simulate
-from tests.faults.measures import check_all
+from tests.faults.measures import ask_apart, check_all
 from tests.test_connectors.asking import Truth, ask
 
 WELD = ScheduleQuery(work_center="WELD")
@@ -34,7 +34,7 @@ def truth(collections: RawRows, now: datetime) -> Truth:
 async def ask_together(app: App, truth: Truth) -> None:
     """Ask questions at once; all answers are right and whole."""
     async with asyncio.timeout(60):
-        check_all(await asyncio.gather(*(ask(app, WELD) for _ in range(QUESTIONS))), WELD, truth)
+        check_all(await asyncio.gather(*(ask_apart(app, WELD) for _ in range(QUESTIONS))), WELD, truth)
 
 
 async def test_twenty_questions_before_any_token_cause_one_request_for_it(
@@ -57,7 +57,7 @@ async def test_twenty_questions_after_a_token_has_ended_cause_one_renewal(
 async def test_a_token_that_is_revoked_in_the_middle_is_renewed_once(
     app: App, simulator: RunningSimulator, truth: Truth
 ) -> None:
-    questions = [asyncio.create_task(ask(app, WELD)) for _ in range(QUESTIONS)]
+    questions = [asyncio.create_task(ask_apart(app, WELD)) for _ in range(QUESTIONS)]
     async with asyncio.timeout(60):
         while len(simulator.state.requests) < QUESTIONS:  # noqa: ASYNC110  # the simulator is in another thread
             await asyncio.sleep(0)
@@ -112,5 +112,5 @@ async def test_twenty_questions_with_an_app_that_is_no_longer_let_in_end_alike(
     await ask(app, WELD)
     simulator.state.revoke_tokens()
     simulator.state.faults.add(Fault(Answer(401, body="{}"), on="token", times=None))
-    outcomes = await asyncio.gather(*(ask(app, WELD) for _ in range(QUESTIONS)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(ask_apart(app, WELD) for _ in range(QUESTIONS)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {UpstreamAuth}

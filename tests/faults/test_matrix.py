@@ -6,7 +6,7 @@ itself says is missing; or an error of the right kind. Never a wrong, a short or
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ import pytest
 
 from kai_erp.app import Answer as Page
 from kai_erp.app import App, Asked, open_app
+from kai_erp.config import Settings
 from kai_erp.connectors import ScheduleQuery
 from kai_erp.errors import KaiErpError
 from kai_erp.simulator import (
@@ -23,16 +24,20 @@ from kai_erp.simulator import (
     Drip,
     DropBookmark,
     Fault,
+    Plant,
     RepeatBookmark,
     RunningSimulator,
     Truncate,
+    run_simulator,
 )
 from kai_erp.simulator.faults import Action
-from tests.conftest import RawRows, SettingsFor
+from tests.conftest import RawRows, settings_of
+from tests.faults.three_pages import WORK_CENTER, plant_of_three_pages
 from tests.oracles.production_schedule import expected_schedule
 
-QUERY = ScheduleQuery(work_center="WELD")
-PAGE_SIZE = 26  # so that most collections take three pages or more, and a page that times out can be halved once
+QUERY = ScheduleQuery(work_center=WORK_CENTER)
+PAGE_SIZE = 26  # so that a page that times out can be halved once
+PATIENT, IMPATIENT = 0.4, 0.15  # seconds; a page comes within a few thousandths unless it is made late
 REQUIRED = ("SLJobs", "SLJobRoutes")
 OPTIONAL = ("SLJrtSchs", "SLItems", "SLItemwhses", "SLWcs")
 CALLS = ("token", *REQUIRED, *OPTIONAL)
@@ -91,6 +96,7 @@ WAYS = {
     "repeated bookmark": Way(RepeatBookmark(), passes=False, codes=ERROR),
     "dropped bookmark": Way(DropBookmark(), passes=False, codes=ERROR),
 }
+LATE = {"too slow", "dripping"}
 NOT_FOR_TOKENS = {"session deleted", "denied", "a fault nobody knows", "repeated bookmark", "dropped bookmark"}
 
 
@@ -117,31 +123,39 @@ CASES = [
 
 
 @dataclass(frozen=True, repr=False)  # asyncio shows what a fixture gave, over and over
+class Erp:
+    """A simulator of a plant whose collections take three pages, settings by patience, and what is true there."""
+
+    simulator: RunningSimulator
+    settings: dict[float, Settings]
+    rows: RawRows
+    now: datetime
+
+
+@dataclass(frozen=True, repr=False)
 class Bench:
-    """An app with small pages and little patience, the simulator it asks, and what is true there."""
+    """An app with small pages and little patience, and the ERP that it asks."""
 
     app: App
-    simulator: RunningSimulator
-    collections: RawRows
-    now: datetime
+    erp: Erp
 
     async def outcome(self, case: Case) -> Page | KaiErpError:
         """Return how a question ends when a call fails as the case says."""
         page = None if case.call == "token" else case.page
         fault = Fault(WAYS[case.way].action, on=case.call, page=page, times=None if case.lasting else 1)
-        self.simulator.state.faults.add(fault)
+        self.erp.simulator.state.faults.add(fault)
         try:
             return await self.app.ask(Asked("production_schedule", QUERY, limit=10_000))
         except KaiErpError as failure:
             return failure
+        finally:
+            assert fault.fired
 
     def expected(self, missing: frozenset[str]) -> list[dict[str, object]]:
         """Return the records that are right without some collections; computed once for all cases."""
         if missing not in EXPECTED:
-            zone = self.app.settings.zone
-            truth = expected_schedule(
-                self.collections, now=self.now, zone=zone, work_center=QUERY.work_center, missing=missing
-            )
+            zone, rows, now = self.app.settings.zone, self.erp.rows, self.erp.now
+            truth = expected_schedule(rows, now=now, zone=zone, work_center=QUERY.work_center, missing=missing)
             EXPECTED[missing] = truth.records
         return EXPECTED[missing]
 
@@ -156,14 +170,39 @@ class Bench:
         return lost
 
 
+@pytest.fixture(scope="module")
+def erp(plant: Plant, now: datetime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erp]:
+    """The ERP of all cases; only what fails in it differs."""
+    small = plant_of_three_pages(plant, PAGE_SIZE)
+    file = tmp_path_factory.mktemp("matrix") / "tenant.ionapi"
+    with run_simulator(small) as running:
+        settings = {
+            seconds: settings_of(running, file, sl10_page_size=PAGE_SIZE, sl10_request_timeout_seconds=seconds)
+            for seconds in (PATIENT, IMPATIENT)
+        }
+        yield Erp(running, settings, {name: small.rows(name) for name in small.collections}, now)
+
+
 @pytest.fixture
-async def bench(
-    simulator: RunningSimulator, settings_for: SettingsFor, collections: RawRows, now: datetime
-) -> AsyncIterator[Bench]:
+async def bench(case: Case, erp: Erp) -> AsyncIterator[Bench]:
     """A bench that knows nothing of the tenant yet."""
-    impatient = settings_for(simulator, sl10_page_size=PAGE_SIZE, sl10_request_timeout_seconds=0.4)
-    async with open_app(impatient, now=lambda: now) as app:
-        yield Bench(app, simulator, collections, now)
+    erp.simulator.state.faults.clear()
+    erp.simulator.state.requests.clear()
+    settings = erp.settings[IMPATIENT if case.way in LATE else PATIENT]
+    async with open_app(settings, now=lambda: erp.now) as app:
+        yield Bench(app, erp)
+
+
+async def test_every_collection_takes_three_pages(erp: Erp) -> None:
+    state = erp.simulator.state
+    state.faults.clear()
+    state.requests.clear()
+    async with open_app(erp.settings[PATIENT], now=lambda: erp.now) as app:
+        answer = await app.ask(Asked("production_schedule", QUERY, limit=10_000))
+    assert Bench(app, erp).check(answer) == set()
+    asked = Counter(request.collection for request in state.requests)
+    assert set(asked) == {*REQUIRED, *OPTIONAL}
+    assert min(asked.values()) >= max(PAGES)
 
 
 @pytest.mark.usefixtures("without_waiting")

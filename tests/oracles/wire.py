@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 Row: TypeAlias = Mapping[str, str | None]
 
+KEPT = lru_cache(maxsize=100_000)  # the same cells are read for question after question
 NO_DATE_FROM = 2049  # the ERP writes far dates where it means "none"
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
@@ -24,6 +26,7 @@ def text(row: Row, name: str) -> str | None:
     return (row.get(name) or "").strip() or None
 
 
+@KEPT
 def fold(shown: str) -> str:
     """Return the form in which keys and codes are compared."""
     return shown.strip().casefold()
@@ -31,14 +34,18 @@ def fold(shown: str) -> str:
 
 def code(row: Row, name: str) -> str | None:
     """Return the text as it is compared."""
-    shown = text(row, name)
-    return None if shown is None else fold(shown)
+    return fold(row.get(name) or "") or None
 
 
 def number(row: Row, name: str) -> Decimal | None:
     """Return the exact decimal."""
-    shown = text(row, name)
-    return Decimal(shown) if shown and NUMBER.fullmatch(shown) else None
+    return _number(row.get(name) or "")
+
+
+@KEPT
+def _number(cell: str) -> Decimal | None:
+    shown = cell.strip()
+    return Decimal(shown) if NUMBER.fullmatch(shown) else None
 
 
 def quantity(row: Row, name: str) -> Decimal:
@@ -48,13 +55,23 @@ def quantity(row: Row, name: str) -> Decimal:
 
 def integer(row: Row, name: str) -> int | None:
     """Return the whole number; one with a fraction is unreadable, never rounded."""
-    value = number(row, name)
+    return _integer(row.get(name) or "")
+
+
+@KEPT
+def _integer(cell: str) -> int | None:
+    value = _number(cell)
     return int(value) if value is not None and value == int(value) else None
 
 
 def moment(row: Row, name: str, zone: ZoneInfo) -> datetime | None:
     """Return the wall clock time in `zone`, the earlier one of a repeated hour."""
-    found = MOMENT.fullmatch(text(row, name) or "")
+    return _moment(row.get(name) or "", zone)
+
+
+@KEPT
+def _moment(cell: str, zone: ZoneInfo) -> datetime | None:
+    found = MOMENT.fullmatch(cell.strip())
     if not found:
         return None
     year, month, day = (int(found[part]) for part in ("year", "month", "day"))

@@ -47,7 +47,9 @@ def load_table(
 def _source(table: LakeTable, versions: Sequence[Version]) -> pa.Table:
     """Return the values of the versions as the plant holds them."""
     columns = {column.name: column for column in table.columns.values()}
-    rows = [version.row for version in versions]
+    listed = [version.row for version in versions]
+    every = range(len(listed))
+    rows: Sequence[int] = every if listed == list(every) else listed
     patches = [(place, version) for place, version in enumerate(versions) if version.differs]
     values = {name: _values(column, rows, patches) for name, column in columns.items()}
     values[_RANK] = pa.array([version.rank for version in versions], pa.int8())
@@ -59,7 +61,7 @@ def _source(table: LakeTable, versions: Sequence[Version]) -> pa.Table:
 
 def _values(column: Column, rows: Sequence[int], patches: Sequence[tuple[int, Version]]) -> pa.Array:
     natives = column.natives
-    values: list[Native] = [natives[row] for row in rows]
+    values: list[Native] = list(natives) if rows == range(len(natives)) else [natives[row] for row in rows]
     for place, version in patches:
         values[place] = version.differs.get(column.name, values[place])
     if column.shape.kind not in NUMERIC:

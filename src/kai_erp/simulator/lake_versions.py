@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from kai_erp.simulator.changes import Change
@@ -65,12 +66,14 @@ class Landings:
 
     def versions(self, collection: Collection) -> list[Version]:
         """Return what the lake holds of a collection: the live rows in order, then all else."""
+        if not self.changes:
+            return [_untouched(row) for row in collection.visible()]
         by_row: dict[int, list[tuple[Change, datetime]]] = defaultdict(list)
         for change, landed in self.changes:
             by_row[change.row].append((change, landed))
         changed = [version for row, history in by_row.items() for version in self._versions(row, history)]
         live = {version.row: version for version in changed if version.rank == LIVE}
-        untouched = {row: Version(row, LIVE) for row in collection.visible() if row not in by_row}
+        untouched = {row: _untouched(row) for row in collection.visible() if row not in by_row}
         rows = live | untouched
         return [*(rows[row] for row in sorted(rows)), *(v for v in changed if v.rank != LIVE)]
 
@@ -84,3 +87,9 @@ class Landings:
             landed = history[n - 1][1] if n else None
             gone = n > 0 and history[n - 1][0].deleted
             yield Version(row, OLDER if n < here else GONE if gone else LIVE, differs, landed)
+
+
+@cache
+def _untouched(row: int) -> Version:
+    """Return the only version of a row that was never changed; the same for every table."""
+    return Version(row, LIVE)

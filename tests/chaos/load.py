@@ -63,7 +63,7 @@ class Load:
     async def _one(self, http: httpx2.AsyncClient) -> None:
         question, begun = self.chance.choice(self.asked), time.monotonic()
         ways = (self._whole, self._walked, self._left, self._by_tool)
-        (way,) = self.chance.choices(ways, (70, 12, 5, 13))
+        (way,) = self.chance.choices(ways, (75, 12, 5, 8))
         try:
             outcome = await way(http, question)
         except (httpx2.HTTPError, TimeoutError) as failure:
@@ -149,7 +149,7 @@ class Load:
         return self.chance.choice(self.urls) + question.path
 
     def _parameters(self, question: Question, limit: int) -> dict[str, str]:
-        freshness = self.chance.choice(("realtime", "realtime", "near_realtime"))
+        freshness = self.chance.choice(("realtime", "near_realtime", "near_realtime"))
         given = {
             name: str(value).lower() if value is True else str(value)
             for name, value in question.parameters.items()

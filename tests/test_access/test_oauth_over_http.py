@@ -84,7 +84,8 @@ async def test_a_refusal_says_where_to_find_the_way_in(
 ) -> None:
     missing = await client.get(path)
     problem(missing, 401, "auth_required")
-    assert missing.headers["www-authenticate"] == f'Bearer resource_metadata="{PUBLIC}{METADATA}"'
+    own = "/mcp" if path == "/mcp" else ""
+    assert missing.headers["www-authenticate"] == f'Bearer resource_metadata="{PUBLIC}{METADATA}{own}"'
     for token in (issuer.token(iss=issuer_url, aud="other"), issuer.token(), "nonsense"):
         wrong = await client.get(path, headers=bearer(token))
         problem(wrong, 401, "auth_required")

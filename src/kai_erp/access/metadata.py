@@ -17,10 +17,17 @@ def public_url(settings: Settings) -> str:
     return settings.public_url or f"http://{settings.host}:{settings.port}"
 
 
-def challenge(settings: Settings, refusal: object, *, sent: bool) -> str | None:
-    """Return the `WWW-Authenticate` of a refusal; None for one that needs none."""
+def challenge(settings: Settings, refusal: object, *, path: str = "", sent: bool) -> str | None:
+    """Return the `WWW-Authenticate` of a refusal; None for one that needs none.
+
+    Args:
+        settings: which way in there is.
+        refusal: why.
+        path: the resource that was asked for, where it has metadata of its own.
+        sent: whether a key or token was sent.
+    """
     oauth = access_mode(settings) == "oauth"
-    parts = [f'resource_metadata="{public_url(settings)}{METADATA_PATH}"'] if oauth else ['realm="kai-erp"']
+    parts = [f'resource_metadata="{public_url(settings)}{METADATA_PATH}{path}"'] if oauth else ['realm="kai-erp"']
     match refusal:
         case AuthRequired():
             parts += ['error="invalid_token"'] if sent else []

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from kai_erp.access.metadata import challenge
 from kai_erp.errors import AccessError, InvalidParameter, KaiErpError, Overloaded, RateLimited, UpstreamUnavailable
+from kai_erp.mcp.http import PATH as MCP_PATH
 
 PROBLEM_JSON = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -124,7 +125,8 @@ def _headers(request: Request, error: KaiErpError) -> dict[str, str]:
     headers = {}
     if isinstance(error, UpstreamUnavailable | Overloaded | RateLimited):
         headers["Retry-After"] = str(ceil(error.retry_after))
-    ask = challenge(request.app.state.settings, error, sent=has_credential(request.scope))
+    path = MCP_PATH if request.scope["path"] == MCP_PATH else ""
+    ask = challenge(request.app.state.settings, error, path=path, sent=has_credential(request.scope))
     return headers | ({"WWW-Authenticate": ask} if ask else {})
 
 

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from kai_erp import __version__
-from kai_erp.access import access_mode
 from kai_erp.access.metadata import METADATA_PATH, resource_metadata
 from kai_erp.api.problems import problem
 from kai_erp.api.requests import while_connected
@@ -66,7 +65,7 @@ async def ready(request: Request, app: OpenedApp) -> Ready | Response:
     try:
         await while_connected(request, app.check_ready())
     except KaiErpError as failure:
-        if access_mode(app.settings) == "none":
+        if request.app.state.guarded.doorkeeper.mode == "none":
             raise
         log.warning("not ready", code=failure.code, reason=str(failure))
         return problem(request, failure.code, "The ERP cannot be asked now", "The operator's log says why.")

@@ -219,11 +219,10 @@ async def test_rediss_takes_a_certificate_that_is_trusted_and_of_the_right_name_
     ],
 )
 def test_a_wrong_address_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"REDIS_URL is \*\*\*, allowed is redis://") as raised:
+    with pytest.raises(InvalidSetting, match=r"^REDIS_URL is \*\*\*, allowed is redis://") as raised:
         check_url(url)
     assert "s3cr3t" not in str(raised.value)
-    assert raised.value.__cause__ is None
-    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+    assert raised.value.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class Link:
                 check_url(url),
                 max_connections=_CONNECTIONS,
                 timeout=PATIENCE_SECONDS,
-                socket_timeout=PATIENCE_SECONDS,
+                socket_timeout=None,  # redis-py would wait by wait_for, which may swallow a cancellation
                 socket_connect_timeout=PATIENCE_SECONDS,
                 retry=Retry(NoBackoff(), 1, supported_errors=(NotConnected,)),
                 protocol=2,
@@ -117,7 +117,10 @@ class Link:
 
 
 def check_url(url: str) -> str:
-    """Return the address of a Redis. Raises InvalidSetting, which does not show it: it may hold a password."""
+    """Return the address of a Redis. Raises InvalidSetting, which does not show it: it may hold a password.
+
+    What redis-py would read from a query, TLS without checks among it, is not taken.
+    """
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0

@@ -11,6 +11,8 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
+# One worker more than cores: tests wait for clocks and sockets at times.
+WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 
@@ -24,7 +26,7 @@ run: $(VENV)/.runtime ## serve a simulated plant on http://localhost:8100
 	@$(BIN)/kai-erp serve --demo
 
 test: $(VENV)/.dev ## run every test
-	@$(BIN)/pytest --numprocesses=auto --dist=loadgroup $(COVERAGE)
+	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup $(COVERAGE)
 
 check: $(VENV)/.dev ## format, lint, types, arrows and secrets, without changing a file
 	@$(BIN)/ruff format --check .

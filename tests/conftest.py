@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import stamina
+import structlog
 
 from kai_erp import tenant
 from kai_erp.app import App, open_app
@@ -55,6 +56,19 @@ def _shield(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("COLUMNS", "200")
         patch.chdir(tmp_path_factory.mktemp("nowhere"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _plain_tracebacks() -> None:
+    """Log without the variables of each frame, as the product does."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from kai_erp.access import check_supported
-from kai_erp.access.limits import Rates
+from kai_erp.access.limits import Places, Rates
 from kai_erp.admission import Admission
 from kai_erp.audit import AuditLog
 from kai_erp.config import Settings
@@ -69,18 +69,20 @@ class App:
         self.connectors = {connector.name: connector for connector in parts.connectors}
         self.metrics, self.rates = parts.metrics, parts.rates
         self._tenant, self._desk = parts.tenant, parts.desk
+        self._places = Places(settings.inbound_concurrency)
         self._snapshots, self._notebook = parts.snapshots, parts.notebook
 
     async def ask(self, asked: Asked, progress: Progress | None = None) -> Answer:
         """Return a page of an answer.
 
-        Raises Forbidden when the caller may not ask this, NotConfigured without an ERP, CursorExpired,
-        InvalidParameter when a cursor comes with other filters, TooManyRows, and UpstreamError when the ERP does
-        not give what is needed.
+        Raises Forbidden when the caller may not ask this, RateLimited when it asks too much at once, NotConfigured
+        without an ERP, CursorExpired, InvalidParameter when a cursor comes with other filters, TooManyRows,
+        Overloaded, and UpstreamError when the ERP does not give what is needed.
         """
         with self._notebook.question(asked) as note:
             asked.caller.check(self.connectors[asked.connector].scope)
-            note.answer = await self._answer(asked, progress)
+            with self._places.held(asked.caller.name) if asked.caller.name else nullcontext():
+                note.answer = await self._answer(asked, progress)
             return note.answer
 
     async def _answer(self, asked: Asked, progress: Progress | None) -> Answer:

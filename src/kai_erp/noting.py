@@ -76,11 +76,12 @@ class Notebook:
             "outcome": outcome,
             "ms": round(seconds * 1000, 1),
         }
-        return line | (_of_answer(meta) if meta else {})
+        return line | (_of_answer(meta) if meta else {})  # a cursor knows the filters that it was given for
 
 
 def _of_answer(meta: Meta) -> dict[str, object]:
     return {
+        "filters": meta.filters_applied,
         "source": meta.source.value,
         "as_of": utc_text(meta.as_of),
         "rows": meta.record_count,

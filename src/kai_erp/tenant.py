@@ -90,7 +90,7 @@ class Tenant:
     def __init__(self, client: IdoClient, sources: Sources, clock: Clock, now: Now) -> None:
         self.sources, self.now = sources, now
         self.client, self._clock = client, clock
-        self._checking = asyncio.Lock()
+        self._checking: asyncio.Task[None] | None = None
         self._checked_until = float("-inf")
         self._unready: UpstreamError | None = None
 
@@ -99,12 +99,26 @@ class Tenant:
 
         So probes cannot load the ERP, however many there are.
         """
-        async with self._checking:
-            if self._clock() >= self._checked_until:
-                self._unready = await self._check(seconds)
-                self._checked_until = self._clock() + _READY_SECONDS
+        if self._checking is None and self._clock() >= self._checked_until:
+            self._checking = asyncio.create_task(self._checked(seconds))
+        if self._checking is not None:
+            await asyncio.shield(self._checking)
         if self._unready is not None:
             raise self._unready.with_traceback(None)
+
+    async def close(self) -> None:
+        """Break off a check that is under way."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
+
+    async def _checked(self, seconds: float) -> None:
+        """Check, for all who wait and whoever of them stays."""
+        try:
+            self._unready = await self._check(seconds)
+            self._checked_until = self._clock() + _READY_SECONDS
+        finally:
+            self._checking = None
 
     async def _check(self, seconds: float) -> UpstreamError | None:
         request = ido.LoadRequest("SLJobs", ("Job",), order_by=("Job", "Suffix"), record_cap=1)
@@ -153,7 +167,9 @@ async def open_tenant(stack: AsyncExitStack, settings: Settings, around: Surroun
         rest_seconds=settings.sl10_query_timeout_seconds,
         lake=lake,
     )
-    return Tenant(client, sources, around.clock, around.now)
+    tenant = Tenant(client, sources, around.clock, around.now)
+    stack.push_async_callback(tenant.close)
+    return tenant
 
 
 async def _open_lake(stack: AsyncExitStack, settings: Settings, around: Surroundings) -> LakeSource | None:

@@ -32,7 +32,7 @@ class Issuer:
         return httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
 
     def token(self, kid: str = "rsa", algorithm: str = "RS256", **changes: Any) -> str:  # noqa: ANN401  # any claim
-        """Return a good token, but for what is changed; a claim of None is left out."""
+        """Return a good token, but for what is changed: None leaves a claim out, times are seconds from now."""
         header = {"alg": algorithm, "kid": kid}
         return jwt.encode(header, self.claims(**changes), self.keys[kid], algorithms=[algorithm])
 
@@ -46,6 +46,9 @@ class Issuer:
             "exp": now + 600,
             "scope": "customers:read orders:read",
         }
+        for name in {"exp", "nbf", "iat"} & changes.keys():
+            if isinstance(changes[name], int):
+                changes[name] += now
         return {name: value for name, value in (claims | changes).items() if value is not None}
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:

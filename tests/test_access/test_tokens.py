@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hmac
 import json
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +21,6 @@ from kai_erp.callers import Caller
 from kai_erp.errors import AuthRequired, UpstreamUnavailable
 from tests.conftest import HandClock
 from tests.test_access.issuer import AUDIENCE, ISSUER, Issuer
-
-NOW = int(time.time())
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +71,8 @@ async def test_a_good_token_says_who_asks_and_what_is_allowed(
         ({"scope": 7}, set()),
         ({"aud": ["other", AUDIENCE]}, {"customers:read", "orders:read"}),
         ({"iss": f"{ISSUER}/"}, {"customers:read", "orders:read"}),
-        ({"exp": NOW - 30}, {"customers:read", "orders:read"}),
-        ({"nbf": NOW + 30}, {"customers:read", "orders:read"}),
+        ({"exp": -30}, {"customers:read", "orders:read"}),
+        ({"nbf": 30}, {"customers:read", "orders:read"}),
     ],
 )
 async def test_issuers_differ_and_clocks_differ_a_little(
@@ -99,10 +96,10 @@ async def test_a_program_without_a_person_is_named_by_its_client(tokens: BearerT
         {"aud": None},
         {"aud": []},
         {"exp": None},
-        {"exp": NOW - 3600},
+        {"exp": -3600},
         {"exp": "tomorrow"},
-        {"nbf": NOW + 3600},
-        {"iat": NOW + 3600},
+        {"nbf": 3600},
+        {"iat": 3600},
         {"sub": None},
         {"sub": " "},
         {"sub": 7},

@@ -106,7 +106,9 @@ async def test_scopes_bind(client: httpx2.AsyncClient, keys: KeysFile, path: str
 
 
 async def test_metrics_need_a_scope_of_their_own(client: httpx2.AsyncClient, keys: KeysFile) -> None:
-    problem(await client.get("/metrics", headers=made(keys, "sales", "orders:read")), 403, "forbidden")
+    sales = made(keys, "sales", "orders:read")
+    for path in ("/metrics", "/metrics%0a", "/metrics%0A"):
+        problem(await client.get(path, headers=sales), 403, "forbidden")
     assert (await client.get("/metrics", headers=made(keys, "prometheus", "ops:read"))).status_code == 200
 
 
@@ -177,6 +179,31 @@ async def test_a_cursor_is_of_use_to_its_caller_only(client: httpx2.AsyncClient,
     assert (await client.get("/bedrock/schedule", params=onward, headers=anna)).status_code == 200
 
 
+async def test_a_server_that_asks_for_no_key_answers_its_own_machine_only(settings: Settings) -> None:
+    api = create_app(settings)
+    transport = httpx2.ASGITransport(api)
+    async with api.router.lifespan_context(api):
+        async with httpx2.AsyncClient(transport=transport, base_url="http://192.168.1.5:8100") as stranger:
+            problem(await stranger.get("/connectors"), 401, "auth_required")
+            assert (await stranger.get("/health")).status_code == 200
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8100") as own:
+            assert (await own.get("/connectors")).status_code == 200
+
+
+async def test_probes_that_leave_early_cost_the_erp_one_read(
+    settings: Settings, simulator: RunningSimulator
+) -> None:
+    simulator.state.faults.add(Fault(Delay(0.5), on="SLJobs", times=None))
+    async with serving(settings) as client:
+        for _ in range(10):
+            probe = asyncio.create_task(client.get("/ready"))
+            await asyncio.sleep(0.02)
+            probe.cancel()
+            await asyncio.gather(probe, return_exceptions=True)
+        assert (await client.get("/ready")).status_code == 200
+    assert len([request for request in simulator.state.requests if request.collection == "SLJobs"]) == 1
+
+
 async def test_health_says_nothing_and_readiness_not_why_not(
     client: httpx2.AsyncClient, simulator: RunningSimulator
 ) -> None:
@@ -235,7 +262,7 @@ async def test_guessing_keys_is_slowed_down(client: httpx2.AsyncClient, keys: Ke
         response = await client.get("/connectors", headers={"X-API-Key": f"kai_guess-{number}"})
         assert response.status_code == 401
     problem(await client.get("/connectors", headers={"X-API-Key": "kai_guess-30"}), 429, "rate_limited")
-    problem(await client.get("/connectors", headers=good), 429, "rate_limited")
+    assert (await client.get("/connectors", headers=good)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/bedrock/schedule", "/sign-in"])

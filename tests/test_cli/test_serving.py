@@ -65,6 +65,18 @@ def test_access_control_that_lacks_what_it_needs_stops_the_start(
     assert "AUTH_MODE is 'oauth', which needs OAUTH_ISSUER" in outcome.line()
 
 
+@pytest.mark.parametrize(("name", "value"), [("REDIS_URL", "http://x"), ("SL10_IONAPI_FILE", "/no/such.ionapi")])
+def test_what_cannot_be_opened_stops_the_start_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("SL10_CONFIG_NAME", "ACME")
+    monkeypatch.setenv("SL10_TIMEZONE", "UTC")
+    monkeypatch.setenv(name, value)
+    outcome = run("serve", "--port", "0")
+    assert outcome.code == 2
+    assert name in outcome.line()
+
+
 def test_a_port_that_is_taken_stops_the_start(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

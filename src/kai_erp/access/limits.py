@@ -21,10 +21,6 @@ class Rates(Protocol):
         """Count one more and return 0; when there were so many already, the seconds until there is room."""
         ...
 
-    async def wait(self, name: str, most: int) -> float:
-        """Return the seconds until there is room for one more; 0 when there is."""
-        ...
-
 
 class OwnRates:
     """What this process counts."""
@@ -39,41 +35,23 @@ class OwnRates:
 
     async def take(self, name: str, most: int) -> float:
         """Count one more, or return the seconds until there is room."""
-        if await self._limiter.hit(self._item(most), name):
-            return 0.0
-        return await self.wait(name, most)
-
-    async def wait(self, name: str, most: int) -> float:
-        """Return the seconds until there is room for one more."""
         item = self._item(most)
-        if await self._limiter.test(item, name):
+        if await self._limiter.hit(item, name):
             return 0.0
         stats = await self._limiter.get_window_stats(item, name)
         return max(_SOON, stats.reset_time - time.time())
 
 
-class InboundLimits:
-    """Holds callers to what they may do.
+class Places:
+    """How much each caller may have done at the same time."""
 
-    Args:
-        per_minute, concurrency: what each caller may do; the second in this process.
-        rates: what counts requests and refusals.
-    """
-
-    def __init__(self, per_minute: int, concurrency: int, rates: Rates | None = None) -> None:
-        self._per_minute, self._concurrency = per_minute, concurrency
-        self._rates = rates or OwnRates()
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
         self._working: Counter[str] = Counter()
 
-    async def count(self, caller: str) -> None:
-        """Count a request. Raises RateLimited when it is one too many."""
-        wait = await self._rates.take(f"by {caller}", self._per_minute)
-        if wait:
-            raise RateLimited(f"More than {self._per_minute} requests in a minute", retry_after=wait)
-
     @contextmanager
-    def working(self, caller: str) -> Iterator[None]:
-        """Hold a place while a request is answered. Raises RateLimited when all of a caller's are taken."""
+    def held(self, caller: str) -> Iterator[None]:
+        """Hold a place within the context. Raises RateLimited when all of a caller's are taken."""
         if self._working[caller] >= self._concurrency:
             at_once = f"More than {self._concurrency} requests at the same time"
             raise RateLimited(at_once, retry_after=_SOON)
@@ -85,12 +63,27 @@ class InboundLimits:
             if not self._working[caller]:
                 del self._working[caller]
 
-    async def check_guessing(self, address: str) -> None:
-        """Raise RateLimited when too many keys or tokens from an address were refused."""
-        wait = await self._rates.wait(f"refused {address}", _REFUSALS_PER_MINUTE)
+
+class InboundLimits:
+    """Holds callers to what they may do.
+
+    Args:
+        per_minute, concurrency: what each caller may do; the second in this process.
+        rates: what counts requests and refusals.
+    """
+
+    def __init__(self, per_minute: int, concurrency: int, rates: Rates | None = None) -> None:
+        self._per_minute, self._rates = per_minute, rates or OwnRates()
+        self.working = Places(concurrency).held
+
+    async def count(self, caller: str) -> None:
+        """Count a request. Raises RateLimited when it is one too many."""
+        wait = await self._rates.take(f"by {caller}", self._per_minute)
         if wait:
-            raise RateLimited("Too many keys or tokens were refused", retry_after=wait)
+            raise RateLimited(f"More than {self._per_minute} requests in a minute", retry_after=wait)
 
     async def refused(self, address: str) -> None:
-        """Count a key or token that was refused."""
-        await self._rates.take(f"refused {address}", _REFUSALS_PER_MINUTE)
+        """Count a key or token that was refused. Raises RateLimited when an address has sent too many."""
+        wait = await self._rates.take(f"refused {address}", _REFUSALS_PER_MINUTE)
+        if wait:
+            raise RateLimited("Too many keys or tokens were refused", retry_after=wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from kai_erp.config import Settings, is_loopback, keys_file
@@ -19,7 +20,18 @@ def access_mode(settings: Settings) -> AccessMode:
     if settings.auth_mode != "auto":
         return settings.auth_mode
     named = settings.api_keys_file is not None
-    return "api_key" if named or keys_file(settings).exists() else "none"
+    return "api_key" if named or _is_there(keys_file(settings)) else "none"
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is anything of a name, were it a link to nowhere; where nobody may look, there may be."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def check_supported(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from kai_erp.api.routes.questions import describe_required, question_router
 from kai_erp.api.security import Door, Keeping
 from kai_erp.app import open_app, utc_now
 from kai_erp.config import Settings, load_settings
+from kai_erp.logs import configure_logs
 from kai_erp.mcp.http import HEADERS as MCP_HEADERS
 from kai_erp.mcp.http import PATH as MCP_PATH
 from kai_erp.mcp.http import McpEndpoint
@@ -103,6 +104,8 @@ def __getattr__(name: str) -> FastAPI:
     """Make `app` from the environment when a server first asks for it; importing this module reads nothing."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    made = create_app(load_settings())
+    settings = load_settings()
+    configure_logs(settings)
+    made = create_app(settings)
     globals()["app"] = made
     return made

@@ -163,12 +163,11 @@ async def _on_http(request: Request, error: HTTPException) -> JSONResponse:
     return problem(request, code, detail, _SUGGESTIONS.get(code, "Change the request."), headers=error.headers)
 
 
-async def _on_bug(request: Request, error: Exception) -> JSONResponse:
-    """Answer a defect of ours without showing anything of it; the log has the whole."""
+def defect(request: Request, error: Exception) -> JSONResponse:
+    """Return the answer to a request that met a defect of ours, without anything of it; the log has the whole."""
     log.error("defect", exc_info=error)
     detail = "The request could not be answered because of a defect in kai-erp."
-    headers = {"X-Request-ID": request.state.request_id}  # this answer is made outside the middleware
-    return problem(request, "internal_error", detail, "Report it with the request id.", headers=headers)
+    return problem(request, "internal_error", detail, "Report it with the request id.")
 
 
 def wrong_host(request: Request, host: str) -> JSONResponse:
@@ -181,4 +180,3 @@ def add_handlers(api: FastAPI) -> None:
     api.add_exception_handler(KaiErpError, _on_own)  # type: ignore[arg-type]  # each is handed its own kind only
     api.add_exception_handler(RequestValidationError, _on_invalid)  # type: ignore[arg-type]  # likewise
     api.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]  # likewise
-    api.add_exception_handler(Exception, _on_bug)

@@ -14,7 +14,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access import HostGuard
-from kai_erp.api.problems import wrong_host
+from kai_erp.api.problems import defect, wrong_host
 from kai_erp.app import App
 from kai_erp.config import Settings
 
@@ -84,6 +84,10 @@ class Gate:
                 await wrong_host(Request(scope), host)(scope, receive, send_with_id)
         except CallerGone:
             log.info("caller gone", path=scope["path"])
+        except Exception as error:  # the outermost handler of a request
+            if status:
+                raise
+            await defect(Request(scope), error)(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             log.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -12,14 +13,14 @@ from kai_erp.access.doorkeeping import Doorkeeper
 from kai_erp.access.limits import InboundLimits
 from kai_erp.access.metadata import METADATA_PATH
 from kai_erp.api.problems import TooLarge, answer_to, has_credential
-from kai_erp.callers import OPERATE, Caller
+from kai_erp.callers import Caller
 from kai_erp.config import Settings, is_loopback
 from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
+from kai_erp.mcp.http import PATH as MCP_PATH
 
 _UNCOUNTED = frozenset({"/health", "/ready"})
 _OPEN = _UNCOUNTED | {"/sign-in"}
 _OPEN_BELOW = ("/static/", f"{METADATA_PATH}/")
-_SCOPES = {"/metrics": OPERATE}
 _LIMITS = frozenset({"inbound_per_minute", "inbound_concurrency"})
 
 
@@ -71,17 +72,24 @@ class Door:
             return
         if guarded is None:
             raise Overloaded("The server is starting, or has stopped")
+        self._check_exposed(scope, guarded)
         caller = await _admitted(scope, guarded)
-        if path in _SCOPES:
-            caller.check(_SCOPES[path])
         scope["state"]["caller"] = caller
         name = caller.name or f"at:{_address(scope)}"
         if not caller.name and self._spares_this_machine and is_loopback(_address(scope)):
             await self._app(scope, receive, send)
             return
         await guarded.limits.count(name)
-        with guarded.limits.working(name):
+        listening = scope["method"] == "GET" and path == MCP_PATH  # a stream that waits for what may come
+        with nullcontext() if listening else guarded.limits.working(name):
             await self._app(scope, receive, send)
+
+    def _check_exposed(self, scope: Scope, guarded: Keeping) -> None:
+        """Raise AuthRequired when a server that asks nobody for a key was reached from beyond this machine."""
+        server = scope.get("server")
+        own = server is None or is_loopback(server[0]) or server[1] is None
+        if guarded.doorkeeper.mode == "none" and not self._settings.allow_anonymous and not own:
+            raise AuthRequired("This server asks nobody for a key, so only its own machine may ask")
 
 
 class _Body:
@@ -117,14 +125,11 @@ class _Body:
 
 async def _admitted(scope: Scope, guarded: Keeping) -> Caller:
     """Return who asks. Raises AuthRequired, and RateLimited once an address has guessed too often."""
-    address = _address(scope)
-    if guarded.doorkeeper.mode != "none":
-        await guarded.limits.check_guessing(address)
     try:
         return await guarded.doorkeeper.admit(scope["headers"])
     except AuthRequired:
         if has_credential(scope):
-            await guarded.limits.refused(address)
+            await guarded.limits.refused(_address(scope))
         raise
 
 

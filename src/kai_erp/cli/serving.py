@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -16,6 +17,7 @@ import uvicorn
 
 from kai_erp import __version__
 from kai_erp.access import check_bind, not_acted_on
+from kai_erp.app import open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
 from kai_erp.errors import InvalidSetting
@@ -53,6 +55,7 @@ def serve(
         _say(settings, f"warning: {warning}")
     demonstrated = demo_settings(settings) if demo else nullcontext(settings)
     with tracing(), _listening(settings) as listener, demonstrated as chosen:
+        asyncio.run(_check_opens(chosen))
         from kai_erp.api.main import create_app  # noqa: PLC0415  # half a second, which other verbs need not wait for
 
         api = create_app(chosen, simulated=demo)
@@ -66,6 +69,12 @@ def serve(
         )
         greeting = _greeting(listener, chosen, demo=demo)
         _run(_Server(config, lambda: _say(chosen, greeting), api.state.assistants.stop_streams), listener)
+
+
+async def _check_opens(settings: Settings) -> None:
+    """Raise what keeps the app from opening while it can still be told in one line."""
+    async with open_app(settings):
+        pass
 
 
 def _say(settings: Settings, text: str) -> None:

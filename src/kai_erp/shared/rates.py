@@ -41,13 +41,6 @@ class SharedRates:
         except StoreLost:
             return await self._own.take(name, most)
 
-    async def wait(self, name: str, most: int) -> float:
-        """Return the seconds until there is room for one more."""
-        try:
-            return await self._ask(name, most, "")
-        except StoreLost:
-            return await self._own.wait(name, most)
-
     async def _ask(self, name: str, most: int, one: str) -> float:
         key = self._vault.name("rate", name)
 

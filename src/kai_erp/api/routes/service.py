@@ -19,6 +19,7 @@ from kai_erp import __version__
 from kai_erp.access.metadata import METADATA_PATH, resource_metadata
 from kai_erp.api.problems import problem
 from kai_erp.api.requests import while_connected
+from kai_erp.api.security import caller_of
 from kai_erp.app import App
 from kai_erp.callers import OPERATE
 from kai_erp.catalogue import ConnectorEntry, catalogue
@@ -49,7 +50,7 @@ def _app(request: Request) -> App:
 OpenedApp = Annotated[App, Depends(_app)]
 router = APIRouter(tags=["Service"])
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-_NOT_FOUND = 404
+_NOT_FOUND, _KEPT_SECONDS = 404, "30"
 log = structlog.get_logger(__name__)
 
 
@@ -68,7 +69,9 @@ async def ready(request: Request, app: OpenedApp) -> Ready | Response:
         if request.app.state.guarded.doorkeeper.mode == "none":
             raise
         log.warning("not ready", code=failure.code, reason=str(failure))
-        return problem(request, failure.code, "The ERP cannot be asked now", "The operator's log says why.")
+        later = {"Retry-After": _KEPT_SECONDS}
+        why = "The operator's log says why."
+        return problem(request, failure.code, "The ERP cannot be asked now", why, headers=later)
     return Ready()
 
 
@@ -79,8 +82,9 @@ async def connectors(app: OpenedApp) -> list[ConnectorEntry]:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}})
-async def metrics(app: OpenedApp) -> Response:
+async def metrics(request: Request, app: OpenedApp) -> Response:
     """Show what is counted and timed, for Prometheus."""
+    caller_of(request).check(OPERATE)
     return Response(app.metrics.exposed(), media_type=CONTENT_TYPE)
 
 

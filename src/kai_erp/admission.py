@@ -27,11 +27,6 @@ class Admission:
         self._patience, self._watch = patience, watch
         self._waiting = 0
 
-    @property
-    def waiting(self) -> int:
-        """How many questions wait for a place."""
-        return self._waiting
-
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place within the context. Raises Overloaded when too many wait, or this one has for too long."""

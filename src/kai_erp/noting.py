@@ -70,18 +70,22 @@ class Notebook:
             "request_id": _request_id(),
             "caller": asked.caller.name or None,
             "connector": asked.connector,
-            "filters": asked.query.model_dump(mode="json", exclude_defaults=True),
+            "filters": _filters(asked, meta),
             "freshness": asked.freshness.value,
             "limit": asked.limit,
             "outcome": outcome,
             "ms": round(seconds * 1000, 1),
         }
-        return line | (_of_answer(meta) if meta else {})  # a cursor knows the filters that it was given for
+        return line | (_of_answer(meta) if meta else {})
+
+
+def _filters(asked: Asked, meta: Meta | None) -> dict[str, object]:
+    """Return the filters of a question; a cursor knows those that it was given for, and may come without any."""
+    return meta.filters_applied if meta else asked.query.model_dump(mode="json", exclude_defaults=True)
 
 
 def _of_answer(meta: Meta) -> dict[str, object]:
     return {
-        "filters": meta.filters_applied,
         "source": meta.source.value,
         "as_of": utc_text(meta.as_of),
         "rows": meta.record_count,

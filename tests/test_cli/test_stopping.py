@@ -13,6 +13,7 @@ import pytest
 from kai_erp.simulator import Delay, Fault, RunningSimulator
 from tests.conftest import ZONE
 from tests.test_cli.commands import Started, started
+from tests.test_mcp.connecting import HELLO
 
 
 @pytest.fixture
@@ -88,19 +89,9 @@ def test_a_second_signal_does_not_wait(server: Started, simulator: RunningSimula
 
 def test_idle_connections_and_streams_of_assistants_hold_nothing_up(server: Started) -> None:
     url = address(server)
-    hello = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     accept = {"Accept": "application/json, text/event-stream"}
     with httpx2.Client(headers=accept, timeout=30) as client:
-        opened = client.post(f"{url}/mcp", json=hello)
+        opened = client.post(f"{url}/mcp", json=HELLO)
         listening = {"Mcp-Session-Id": opened.headers["mcp-session-id"], "Mcp-Protocol-Version": "2025-11-25"}
         with client.stream("GET", f"{url}/mcp", headers=listening) as stream:
             assert stream.status_code == 200

@@ -20,6 +20,17 @@ ERAS: tuple[Era, ...] = ("auto", "legacy")
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 SCHEDULE, ORDERS = "get_production_schedule", "get_open_orders"
 CUSTOMERS, INVENTORY = "search_customers", "get_inventory_status"
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": VERSIONS["legacy"],
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+"""What opens a session, for clients made by hand."""
 Envelope = dict[str, Any]
 
 

@@ -16,7 +16,18 @@ from kai_erp.access.keys import KeysFile
 from kai_erp.config import Settings
 from kai_erp.simulator import RunningSimulator
 from tests.conftest import SettingsFor
-from tests.test_mcp.connecting import CUSTOMERS, ERAS, INVENTORY, ORDERS, SCHEDULE, Era, ask, refused, served
+from tests.test_mcp.connecting import (
+    CUSTOMERS,
+    ERAS,
+    HELLO,
+    INVENTORY,
+    ORDERS,
+    SCHEDULE,
+    Era,
+    ask,
+    refused,
+    served,
+)
 
 METHODS = (
     "initialize",
@@ -107,19 +118,9 @@ async def test_completions_tell_no_value_that_the_scopes_hide(address: str, keys
 async def test_a_session_is_its_callers_only(address: str, keys: KeysFile) -> None:
     anna, bert = (made(keys, name, "*") for name in ("anna", "bert"))
     headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-    hello = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
     async with httpx2.AsyncClient(headers=headers) as http:
-        opened = await http.post(f"{address}/mcp", json=hello, headers={"X-API-Key": anna})
+        opened = await http.post(f"{address}/mcp", json=HELLO, headers={"X-API-Key": anna})
         session = {"Mcp-Session-Id": opened.headers["mcp-session-id"], "Mcp-Protocol-Version": "2025-11-25"}
         mine = await http.post(f"{address}/mcp", json=listing, headers={"X-API-Key": anna, **session})
         assert mine.status_code == 200

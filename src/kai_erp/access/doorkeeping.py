@@ -20,8 +20,8 @@ from kai_erp.core.types import Clock, Now
 from kai_erp.errors import AuthRequired
 
 Headers = Iterable[tuple[bytes, bytes]]
-_BEARER = re.compile(rb"bearer +([\x21-\x7e]{1,8192})", re.IGNORECASE)
-_KEY = re.compile(rb"[\x21-\x7e]{1,512}")
+_BEARER = re.compile(rb"bearer +(.*)", re.IGNORECASE)
+_CREDENTIAL = re.compile(rb"[\x21-\x7e]{1,8192}")
 log = structlog.get_logger(__name__)
 
 
@@ -72,7 +72,7 @@ def presented(headers: Headers, *, keys: bool) -> str:
     credential = next(iter((*own, *bearers)), None)
     if credential is None:
         raise AuthRequired("No key was sent" if keys else "No token was sent")
-    if not (_BEARER.fullmatch(b"bearer " + credential) and (not own or _KEY.fullmatch(credential))):
+    if not _CREDENTIAL.fullmatch(credential):
         raise AuthRequired("What was sent is no key" if keys else "What was sent is no bearer token")
     return credential.decode("ascii")
 

@@ -23,7 +23,7 @@ from kai_erp.errors import InvalidParameter, InvalidSetting
 try:
     import fcntl
 except ImportError:  # Windows has no such lock, and whoever makes keys there makes one at a time
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 PREFIX = "kai_"
 _BYTES = 32

@@ -99,17 +99,8 @@ def problem(request: Request, code: str, detail: str, suggestion: str, **more: o
     )
 
 
-class TooLarge(Exception):
-    """The body of a request is larger than this server takes."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"The body is larger than {most:,} bytes")
-
-
-def answer_to(request: Request, error: KaiErpError | TooLarge) -> JSONResponse:
+def answer_to(request: Request, error: KaiErpError) -> JSONResponse:
     """Return the answer to a request that fails; what the ERP said stands in its text, without credentials."""
-    if isinstance(error, TooLarge):
-        return problem(request, "too_large", str(error), "Send less: questions are asked in the address.")
     event = "request refused" if isinstance(error, AccessError) else "question failed"
     log.warning(event, code=error.code, reason=str(error))
     faults = (
@@ -168,6 +159,12 @@ def defect(request: Request, error: Exception) -> JSONResponse:
     log.error("defect", exc_info=error)
     detail = "The request could not be answered because of a defect in kai-erp."
     return problem(request, "internal_error", detail, "Report it with the request id.")
+
+
+def too_large(request: Request, most: int) -> JSONResponse:
+    """Return the answer to a request whose body is larger than this server takes."""
+    detail = f"The body is larger than {most:,} bytes"
+    return problem(request, "too_large", detail, "Send less: questions are asked in the address.")
 
 
 def wrong_host(request: Request, host: str) -> JSONResponse:

@@ -12,14 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kai_erp.access.doorkeeping import Doorkeeper
 from kai_erp.access.limits import InboundLimits
 from kai_erp.access.metadata import METADATA_PATH
-from kai_erp.api.problems import TooLarge, answer_to, has_credential
+from kai_erp.api.problems import answer_to, has_credential, too_large
 from kai_erp.callers import Caller
 from kai_erp.config import Settings, is_loopback
 from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
 from kai_erp.mcp.http import PATH as MCP_PATH
 
-_UNCOUNTED = frozenset({"/health", "/ready"})
-_OPEN = _UNCOUNTED | {"/sign-in"}
+_OPEN = frozenset({"/health", "/ready", "/sign-in", METADATA_PATH})
 _OPEN_BELOW = ("/static/", f"{METADATA_PATH}/")
 _LIMITS = frozenset({"inbound_per_minute", "inbound_concurrency"})
 
@@ -55,15 +54,15 @@ class Door:
             return
         body = _Body(self._settings.max_body_bytes, receive, send)
         try:
-            body.check_length(scope)
-            await self._let_in(scope, body.receive, body.send)
+            if not body.is_declared_too_large(scope):
+                await self._let_in(scope, body.receive, body.send)
         except KaiErpError as refusal:
             await answer_to(Request(scope), refusal)(scope, receive, send)
-        except Exception:
+        except Exception:  # whoever reads a body that ends early may fail in any way
             if not body.too_large:
                 raise
         if body.too_large:
-            await answer_to(Request(scope), TooLarge(body.most))(scope, receive, send)
+            await too_large(Request(scope), body.most)(scope, receive, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         guarded, path = self._guarded(), scope["path"]
@@ -100,12 +99,11 @@ class _Body:
         self._taken, self._started = 0, False
         self._receive, self._send = receive, send
 
-    def check_length(self, scope: Scope) -> None:
-        """Raise TooLarge when the headers say that the body will be."""
+    def is_declared_too_large(self, scope: Scope) -> bool:
+        """Tell whether the headers say that the body will be too large."""
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.most:
-            self.too_large = True
-            raise TooLarge(self.most)
+        self.too_large = length.isdigit() and int(length) > self.most
+        return self.too_large
 
     async def receive(self) -> Message:
         """Return the next part."""
@@ -134,7 +132,7 @@ async def _admitted(scope: Scope, guarded: Keeping) -> Caller:
 
 
 def _is_open(path: str) -> bool:
-    return path in _OPEN or path == METADATA_PATH or path.startswith(_OPEN_BELOW)
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
 
 
 def _address(scope: Scope) -> str:

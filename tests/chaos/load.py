@@ -14,9 +14,10 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.chaos.disturbances import Disturbances
-from tests.chaos.questions import TOOLS, Question, Truth, differences, steady
+from tests.chaos.questions import TOOLS, Lost, Question, Truth, differences, steady
 
 _LOST = {"collection_unavailable", "collection_denied"}
+_GONE = {"unavailable", "denied"}
 _PAGE = 7
 _PATIENCE = 100.0
 _MINDED = 20
@@ -135,7 +136,8 @@ class Load:
         """Compare with what the oracle says, without the collections that the answer says are missing."""
         self.tally.warnings.update(caution["code"] for caution in meta["warnings"])
         missing = frozenset(c["collection"] for c in meta["warnings"] if c["code"] in _LOST)
-        expected = self.truth.records(question, missing)
+        for_good = frozenset(read["collection"] for read in meta["upstream"] if read["status"] in _GONE)
+        expected = self.truth.records(question, Lost(missing, for_good))
         if not whole:
             expected = expected[: len(records)]
         found = next(differences("", [steady(record) for record in records], expected), None)

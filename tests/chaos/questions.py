@@ -25,7 +25,17 @@ TOOLS = {
     INVENTORY: "get_inventory_status",
 }
 Records = list[dict[str, Any]]
+_INSTEAD = {"SLItems": "Itm", "SLJrtSchs": "Jsh", "SLWcs": "Wc"}
+"""Collections whose values stand, with a prefix, in SLJobRoutes as well."""
 _TURNING = {"status", "is_late", "days_until_due"}  # what depends on the moment of asking, not on the ERP's rows
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The collections that an answer says it did without, and those of them that nothing stood in for."""
+
+    collections: frozenset[str]
+    for_good: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -75,21 +85,35 @@ class Truth:
             CUSTOMERS: raw_rows(plant, asking_customers.PROPERTIES),
             INVENTORY: raw_rows(plant, asking_inventory.PROPERTIES),
         }
-        self._known: dict[tuple[str, str, frozenset[str]], Records] = {}
+        self._known: dict[tuple[str, str, Lost], Records] = {}
 
-    def records(self, question: Question, missing: frozenset[str]) -> Records:
+    def records(self, question: Question, lost: Lost) -> Records:
         """Return the records of an answer without some collections, without what turns with the clock."""
-        key = question.path, repr(question.parameters), missing
+        key = question.path, repr(question.parameters), lost
         if key not in self._known:
-            self._known[key] = [steady(record) for record in self._expected(question, missing)]
+            self._known[key] = [steady(record) for record in self._expected(question, lost)]
         return self._known[key]
 
-    def _expected(self, question: Question, missing: frozenset[str]) -> Records:
-        rows, asked = self._rows[question.path], dict(question.parameters)
+    def _expected(self, question: Question, lost: Lost) -> Records:
+        rows, asked = _without_stand_ins(self._rows[question.path], lost.for_good), dict(question.parameters)
         dated: dict[str, Any] = {"now": self._now, "zone": self._zone}
         when = dated if question.path in {SCHEDULE, ORDERS} else {}
-        records: Records = _ORACLES[question.path](rows, missing=missing, **when, **asked).records
+        records: Records = _ORACLES[question.path](rows, missing=lost.collections, **when, **asked).records
         return records
+
+
+def _without_stand_ins(rows: Mapping[str, Any], lost: frozenset[str]) -> Mapping[str, Any]:
+    """Return rows of collections in which SLJobRoutes cannot stand in for some that are lost."""
+    gone = tuple(_INSTEAD[name] for name in lost & _INSTEAD.keys())
+    if not gone or "SLJobRoutes" not in rows:
+        return rows
+    routes = [{**row, **{name: None for name in row if _is_joined(name, gone)}} for row in rows["SLJobRoutes"]]
+    return {**rows, "SLJobRoutes": routes}
+
+
+def _is_joined(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Tell whether a property comes of another collection: its name goes on after the prefix, unlike `Wc`."""
+    return any(name.startswith(prefix) and name != prefix for prefix in prefixes)
 
 
 def steady(record: Mapping[str, Any]) -> dict[str, Any]:

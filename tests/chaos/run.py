@@ -24,9 +24,10 @@ from tests.chaos.servers import Held, Server, servers
 from tests.redis_server import RedisServer, running_redis
 
 REPLICAS = 2
-IDLE_SECONDS = 12.0
+IDLE_SECONDS = 15.0
+BURST_SECONDS = 5.0  # of four times the pace, so that pools of connections and threads are at their bounds
 MEMORY_SHARE = 0.10
-SPARE = 6  # connections to Redis and to the ERP that an idle process may keep
+SPARE = 6  # connections and threads that the pools of an idle process may differ by
 _SETTINGS = {
     "SL10_TIMEZONE": ZONE,
     "SL10_REQUESTS_PER_MINUTE": "100000",
@@ -59,6 +60,7 @@ async def run(wish: Wish, replicas: Sequence[Server], simulator: RunningSimulato
     truth = Truth(simulator.plant, zone, datetime.now(UTC))
     load = Load([server.url for server in replicas], questions(simulator.plant), truth, disturbances, chance)
     await load.run(min(45.0, wish.seconds / 4), wish.per_second)
+    await load.run(BURST_SECONDS, 4 * wish.per_second)
     calm, load.tally = load.tally, Tally()
     await asyncio.sleep(IDLE_SECONDS)
     before = [server.held() for server in replicas]

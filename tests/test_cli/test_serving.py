@@ -43,6 +43,14 @@ def test_a_server_without_an_erp_starts_says_what_to_set_and_ends_when_told_to()
         assert server.stop(signal.SIGTERM) == 0
 
 
+def test_headers_without_end_are_refused_before_they_fill_the_memory() -> None:
+    with started("serve", "--port", "0") as server:
+        host, port = address(server.until("kai-erp ")).removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as caller:
+            caller.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"a" * 100_000)
+            assert caller.recv(1_000).startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize("host", [ANYWHERE, "::", "192.0.2.1"])
 def test_everybody_is_not_served_by_accident(run: Run, host: str) -> None:
     outcome = run("serve", "--demo", "--host", host)

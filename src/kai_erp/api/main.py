@@ -86,7 +86,7 @@ def _guard(api: FastAPI, settings: Settings) -> None:
         api.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "DELETE"),  # DELETE ends an MCP session
             allow_headers=_SENT_HEADERS,
             expose_headers=_SHOWN_HEADERS,
         )

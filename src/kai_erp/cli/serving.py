@@ -25,6 +25,7 @@ from kai_erp.logs import configure_logs
 from kai_erp.tracing import tracing
 
 _GRACE_SECONDS = 30  # in which answers under way are finished; orchestrators wait as long, or longer
+_MOST_HEADER_BYTES = 32 * 1024
 log = structlog.get_logger(__name__)
 
 
@@ -65,6 +66,8 @@ def serve(
             log_level="warning",
             access_log=False,
             server_header=False,
+            http="h11",  # the other parser takes headers of any size
+            h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         greeting = _greeting(listener, chosen, demo=demo)

@@ -344,12 +344,12 @@ async def test_the_first_failure_is_raised_alone() -> None:
     assert raised.value is first
 
 
-def test_a_failure_that_is_not_ours_keeps_its_group() -> None:
+async def test_a_failure_that_is_not_ours_keeps_its_group() -> None:
     with pytest.raises(ExceptionGroup), ungrouped():
         raise ExceptionGroup("bugs", [ValueError("a bug")])
 
 
-def test_our_failure_is_found_however_deep_it_lies() -> None:
+async def test_our_failure_is_found_however_deep_it_lies() -> None:
     inner = UpstreamUnavailable("down")
     with pytest.raises(UpstreamUnavailable) as raised, ungrouped():
         raise ExceptionGroup("outer", [ValueError("a bug"), ExceptionGroup("inner", [inner])])

@@ -15,6 +15,7 @@ from kai_erp.errors import (
     UpstreamAuth,
     UpstreamDenied,
     UpstreamError,
+    UpstreamFault,
     UpstreamUnavailable,
 )
 from tests.test_core.fakes import MOMENT, Clock, Row, Tables, now
@@ -340,6 +341,32 @@ async def test_of_two_failures_the_first_is_raised_alone() -> None:
     with pytest.raises(UpstreamDenied) as raised:
         await fetch
     assert raised.value is first
+
+
+@dataclass
+class FailingThenSilent:
+    """Fails the first read of SLItems, and never answers the next."""
+
+    failed: bool = False
+
+    async def page(self, request: ido.LoadRequest) -> ido.Page:
+        if request.collection != "SLItems":
+            return await Tables(DATA).page(request)
+        if self.failed:
+            await asyncio.Event().wait()
+        self.failed = True
+        raise UpstreamFault("it fails")
+
+    async def property_names(self, collection: str) -> frozenset[str]:
+        return frozenset()
+
+
+async def test_patience_ends_also_after_runs_of_keys_have_failed() -> None:
+    """What a failed group of tasks leaves behind does not turn the end of patience into a cancellation."""
+    impatient = RestEngine(FailingThenSilent(), page_size=100, clock=Clock(), now=now, patience=0.05)
+    reads = await impatient.parallel_fetch([JOBS, ITEMS])
+    assert reads["SLItems"].report.status == "unavailable"
+    assert "within the 0.05 s" in reads["SLItems"].notices[0].message
 
 
 async def test_progress_is_told_for_every_collection() -> None:

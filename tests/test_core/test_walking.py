@@ -181,6 +181,6 @@ def test_a_null_key_counts_as_a_blank_one() -> None:
     assert keep_once({"A": [None, "  ", "x"], "N": ["1", "2", "3"]}, ("A",)) == {"A": ["  ", "x"], "N": ["2", "3"]}
 
 
-def test_a_cancellation_among_failures_is_not_taken_for_one_of_ours() -> None:
+async def test_a_cancellation_among_failures_is_not_taken_for_one_of_ours() -> None:
     with pytest.raises(BaseExceptionGroup), ungrouped():
         raise BaseExceptionGroup("ending", [asyncio.CancelledError()])

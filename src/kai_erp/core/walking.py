@@ -121,10 +121,18 @@ class Walk:
 
 @contextmanager
 def ungrouped() -> Iterator[None]:
-    """Raise the first failure of a task group by itself: the others are its consequences."""
+    """Raise the first failure of a task group by itself: the others are its consequences.
+
+    A group that fails asks its own task to be cancelled; up to Python 3.12 it leaves that request behind, and a
+    time limit around it would take its own end for a cancellation from outside.
+    """
+    task = asyncio.current_task()
+    requests = task.cancelling() if task else 0
     try:
         yield
     except ExceptionGroup as group:
+        if task and task.cancelling() > requests:
+            task.uncancel()
         first = _first(group)
         if first is None:
             raise

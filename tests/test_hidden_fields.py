@@ -9,6 +9,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import structlog
 from mcp import Client
 from mcp.types import TextContent
 from typer.testing import CliRunner
@@ -123,6 +124,7 @@ def test_the_terminal_shows_no_hidden_field(monkeypatch: pytest.MonkeyPatch) -> 
     assert "value" not in table.stdout
     assert "value" in runner.invoke(cli, ["inventory", "--demo", "--limit", "3"], env={"HIDDEN_FIELDS": ""}).stdout
     assert "unit_cost" not in runner.invoke(cli, ["connectors", "inventory"]).stdout
+    structlog.reset_defaults()  # the command sent the log to a stream that is closed now
 
 
 async def test_an_empty_answer_suggests_no_value_of_a_hidden_field(hiding_settings: Settings) -> None:

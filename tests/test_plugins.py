@@ -14,6 +14,7 @@ from kai_erp.api.main import create_app
 from kai_erp.api.routes.questions import PageParameters
 from kai_erp.cli import questions
 from kai_erp.cli.main import cli
+from kai_erp.cli.verbs import OVERVIEW, overview
 from kai_erp.config import Settings
 from kai_erp.connectors import BedrockOpsScheduler
 from kai_erp.plugins import _OWN_PARAMETERS, _OWN_ROOMS, _OWN_VERBS, all_connectors, check_connector, refresh
@@ -208,10 +209,16 @@ def test_a_connector_without_a_driving_collection_is_refused() -> None:
         check_connector(Idle())
 
 
+def test_its_verb_stands_after_ours_in_the_overview(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install("kai_erp_night", GOOD)
+    assert list(overview()) == [*OVERVIEW, "night"]
+    cli(["night", "--help"], standalone_mode=False)
+    assert "--work-center" in capsys.readouterr().out
+
+
 def test_no_command_room_or_parameter_of_kai_erp_can_be_taken() -> None:
     ours = all_connectors()
-    verbs = {command.name or getattr(command.callback, "__name__", "") for command in cli.registered_commands}
-    assert verbs - {connector.verb for connector in ours} <= _OWN_VERBS
+    assert set(overview()) - {connector.verb for connector in ours} <= _OWN_VERBS
     paths = {str(getattr(route, "path", "/")) for route in create_app(Settings()).routes}
     others = paths - {connector.path for connector in ours}
     rooms = {match[1] for path in others if (match := re.match(r"/([a-z-]+)(?:/|\Z)", path))}

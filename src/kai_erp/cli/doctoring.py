@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kai_erp.app import open_app
 from kai_erp.catalogue import CollectionEntry
-from kai_erp.cli.tables import printable
+from kai_erp.cli.texts import printable
 from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
 from kai_erp.logs import configure_logs

@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 
 from kai_erp import __version__
-from kai_erp.cli import assisting, catalogue, doctoring, keys, questions, serving, simulating
-from kai_erp.cli.tables import printable
+from kai_erp.cli.texts import printable
+from kai_erp.cli.verbs import VerbGroup
 from kai_erp.errors import ConfigurationError, InvalidParameter, KaiErpError
 
 FAILED, MISUSED = 1, 2
 
 cli = typer.Typer(
+    cls=VerbGroup,
     help="Ask an Infor SyteLine / CloudSuite Industrial ERP one question in place of six API calls.",
     no_args_is_help=True,
     add_completion=False,
@@ -39,15 +40,6 @@ def _options(
     ] = False,
 ) -> None:
     """Ask an Infor SyteLine / CloudSuite Industrial ERP one question in place of six API calls."""
-
-
-questions.add_to(cli)
-serving.add_to(cli)
-assisting.add_to(cli)
-catalogue.add_to(cli)
-doctoring.add_to(cli)
-keys.add_to(cli)
-simulating.add_to(cli)
 
 
 def main() -> None:

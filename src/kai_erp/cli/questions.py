@@ -19,7 +19,8 @@ from rich.console import Console
 from kai_erp import formats
 from kai_erp.api.answers import envelope
 from kai_erp.app import LARGEST_LIMIT, Answer, Asked, open_app
-from kai_erp.cli.tables import print_table, printable
+from kai_erp.cli.tables import print_table
+from kai_erp.cli.texts import printable
 from kai_erp.config import Settings, load_settings
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.parameters import ConnectorQuery

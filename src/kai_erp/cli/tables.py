@@ -14,6 +14,7 @@ from rich.text import Text
 
 from kai_erp import formats
 from kai_erp.app import Answer
+from kai_erp.cli.texts import printable
 from kai_erp.connectors import BaseConnector
 from kai_erp.connectors.parameters import ConnectorQuery
 
@@ -81,11 +82,6 @@ def _plain(value: object, zone: tzinfo) -> str:
             return f"{value.astimezone(zone):%m-%d %H:%M}"
         case _:
             return printable(f"{value:%Y-%m-%d}" if isinstance(value, date) else str(value))
-
-
-def printable(text: str) -> str:
-    """Return a text from elsewhere without characters that would move the cursor or change the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _summary(summary: Mapping[str, object]) -> Text:

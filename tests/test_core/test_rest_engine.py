@@ -357,7 +357,7 @@ class FailingThenSilent:
         self.failed = True
         raise UpstreamFault("it fails")
 
-    async def property_names(self, collection: str) -> frozenset[str]:
+    async def property_names(self, collection: str) -> frozenset[str]:  # noqa: ARG002
         return frozenset()
 
 

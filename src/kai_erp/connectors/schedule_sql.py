@@ -90,6 +90,13 @@ _RECORDS = f"""
     FROM asked
 ), judged AS (
     SELECT *,
+        units(qty_released) AS released_units, units(qty_complete) * 100 AS complete_units,
+        TRY(CASE
+            WHEN fixed_hours > 0 THEN units(fixed_hours) * units(qty_remaining)
+            ELSE CASE WHEN setup_posted > 0 THEN 0 ELSE units(setup_hours) * units(efficiency) END
+                + units(qty_remaining) * units(piece_hours) * 100
+        END) AS hours_dividend,
+        units(CASE WHEN fixed_hours > 0 THEN qty_released ELSE efficiency END) * units(1) AS hours_divisor,
         CASE
             WHEN closed OR (qty_released > 0 AND qty_remaining = 0) THEN 'complete'
             WHEN sched_finish_at < $now THEN 'behind'
@@ -103,17 +110,12 @@ SELECT
     qty_released, qty_complete, qty_scrapped, qty_remaining, qty_here,
     CASE
         WHEN qty_released = 0 THEN CAST(0 AS DECIMAL(38, 1))
-        ELSE greatest(0, least(100, half_up(units(qty_complete) * 100, units(qty_released), 10) * 0.1))
+        ELSE greatest(0, least(100, half_up(complete_units, released_units, 10) * 0.1))
     END AS pct_complete,
     CASE
         WHEN status = 'complete' OR qty_released <= 0 THEN CAST(0 AS DECIMAL(38, 2))
         WHEN NOT (schedule_known AND hours_known) THEN NULL
-        WHEN fixed_hours > 0
-            THEN half_up(units(fixed_hours) * units(qty_remaining), units(qty_released) * units(1), 100) * 0.01
-        ELSE half_up(
-            CASE WHEN setup_posted > 0 THEN 0 ELSE units(setup_hours) * units(efficiency) END
-                + units(qty_remaining) * units(piece_hours) * 100,
-            units(efficiency) * units(1), 100) * 0.01
+        ELSE half_up(hours_dividend, hours_divisor, 100) * 0.01
     END AS hours_remaining,
     sched_start_at AS sched_start, sched_finish_at AS sched_finish, status, qty_on_hand,
     CAST(job_due AS DATE) AS job_due, priority, customer_num,

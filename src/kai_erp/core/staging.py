@@ -1,7 +1,8 @@
 """Staging: an ephemeral SQL area for one question. Create, use, discard.
 
-One locked-down in-memory DuckDB serves the process; each question has a connection of its own on it and makes
-temporary tables only, which no other connection sees. No file, network, extension or setting can be reached.
+One locked-down in-memory DuckDB serves the process; each question has a connection of its own on it, with views
+of the Arrow tables in memory, which no other connection sees: nothing is copied. No file, network, extension or
+setting can be reached.
 """
 
 from __future__ import annotations
@@ -48,16 +49,17 @@ _INTERRUPT_SECONDS = 0.02
 _KEYWORD = duckdb.token_type.keyword
 _CHANGING = frozenset({"insert", "update", "delete", "merge", "copy", "create", "drop", "alter"})
 
+_ANSWER = '"(answer)"'
 _MACROS = """
-CREATE TEMP MACRO half_up(n, d, shift) AS
+CREATE MACRO half_up(n, d, shift) AS
     TRY(CAST(sign(n) * sign(d) * ((abs(n) * 2 * shift + abs(d)) // (2 * abs(d))) AS DECIMAL(38, 0)));
-CREATE TEMP MACRO units(quantity) AS CAST(CAST(quantity AS DECIMAL(38, 8)) * 100000000 AS HUGEINT);
-CREATE TEMP MACRO cents(worth, share) AS
+CREATE MACRO units(quantity) AS CAST(CAST(quantity AS DECIMAL(38, 8)) * 100000000 AS HUGEINT);
+CREATE MACRO cents(worth, share) AS
     ((worth // 1000000000000) * share) // 1000000000000
     + (2 * ((((worth // 1000000000000) * share) % 1000000000000) * 1000000000000
             + (worth % 1000000000000) * share) + 1000000000000000000000000)
     // 2000000000000000000000000;
-CREATE TEMP MACRO money(quantity, price, percent) AS
+CREATE MACRO money(quantity, price, percent) AS
     TRY(CAST(sign(quantity) * sign(price) * sign(percent)
         * cents(abs(units(quantity) * units(price)), abs(units(percent))) AS DECIMAL(38, 0))) * 0.01;
 """
@@ -76,7 +78,7 @@ class StagingDatabase:
     """The one DuckDB instance of a process; opened and closed as a context manager."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect(":memory:", config=_CONFIG)
+        self._connection = _opened()
 
     def __enter__(self) -> Self:
         return self
@@ -109,14 +111,13 @@ class StagingDatabase:
 
 
 class StagingEngine:
-    """A private area of temporary tables: load, query, leave.
+    """A private area of staged tables: load, query, leave.
 
     Without a `connection` the area has a locked-down database of its own.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self._connection = connection or duckdb.connect(":memory:", config=_CONFIG)
-        self._connection.execute(_MACROS)
+        self._connection = connection or _opened()
         self._abandoned = False
 
     def __enter__(self) -> Self:
@@ -155,11 +156,7 @@ class StagingEngine:
     def load_table(self, name: str, table: pa.Table) -> None:
         """Stage an Arrow table as `name`."""
         self._go_on()
-        self._connection.register("incoming", table)
-        try:
-            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} AS FROM incoming")
-        finally:
-            self._connection.unregister("incoming")
+        self._connection.register(name, table)
 
     def load_read(self, read: CollectionRead, zone: tzinfo) -> tuple[Notice, ...]:
         """Stage a read with typed columns; return notices on cells that cannot be read."""
@@ -198,7 +195,8 @@ class StagingEngine:
             selects = [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
             if not selects or _changes(sql):
                 raise QueryError("Staged data is read with exactly one SELECT")
-            return self._select(sql, parameters or {})
+            self._go_on()
+            return self._connection.sql(sql, params=_bound(sql, parameters or {})).to_arrow_table()
         except duckdb.Error as failure:
             raise QueryError(f"The SQL is not understood: {failure}") from failure
 
@@ -225,9 +223,11 @@ class StagingEngine:
         return Joined(_in_zone(self._select(spec.records, spec.parameters), spec.zone), (), volume)
 
     def _select(self, sql: str, parameters: Mapping[str, SqlValue]) -> pa.Table:
+        """Return the answer of our own SQL; kept as a table first, since a relation would be planned twice."""
         self._go_on()
         try:
-            return self._connection.sql(sql, params=_bound(sql, parameters)).to_arrow_table()
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANSWER} AS {sql}", _bound(sql, parameters))
+            return self._connection.sql(f"FROM {_ANSWER}").to_arrow_table()
         except duckdb.OutOfMemoryException:
             raise Overloaded("The rows of this question do not fit into the memory set aside for joins") from None
 
@@ -246,8 +246,11 @@ async def _break_off(area: StagingEngine, work: asyncio.Task[Joined]) -> None:
         work.exception()
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _opened() -> duckdb.DuckDBPyConnection:
+    """Return a new locked-down database that knows the macros, which all of its connections share."""
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection.execute(_MACROS)
+    return connection
 
 
 def _in_zone(table: pa.Table, zone: tzinfo) -> pa.Table:

@@ -154,6 +154,7 @@ async def open_tenant(stack: AsyncExitStack, settings: Settings, around: Surroun
         clock=around.clock,
         now=around.now,
         patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
+        key_ranges=settings.sl10_key_ranges,
     )
     engine.kept = Keeping(around.clock, settings.reference_ttl_seconds, _REFERENCE_ROOM, size_of_read)
     sources = Sources(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kai_erp.access import HostGuard, access_mode, check_bind, not_acted_on
+from kai_erp.access import HostGuard, access_mode, check_bind
 from kai_erp.api.main import create_app
 from kai_erp.app import open_app
 from kai_erp.config import Settings, load_settings
@@ -71,12 +71,6 @@ async def test_settings_for_tokens_that_would_protect_nothing_stop_every_surface
     with pytest.raises(InvalidSetting, match=name.upper()):
         async with open_app(settings):
             pass
-
-
-def test_settings_without_effect_are_told() -> None:
-    assert not_acted_on(load_settings()) == ()
-    (warning,) = not_acted_on(load_settings({"sl10_key_ranges": 4}))
-    assert "SL10_KEY_RANGES" in warning
 
 
 SERVED = [

@@ -52,6 +52,17 @@ async def test_the_answer_is_the_same_in_pages_of(
     assert caps == {str(page_size)}
 
 
+async def test_the_answer_is_the_same_in_ranges_of_keys(
+    simulator: RunningSimulator, settings_for: SettingsFor, collections: Rows, now: datetime
+) -> None:
+    settings = settings_for(simulator, sl10_page_size=20, sl10_key_ranges=4, sl10_max_concurrency=8)
+    async with open_app(settings, now=lambda: now) as app:
+        for query in (ScheduleQuery(), ScheduleQuery(), ScheduleQuery(work_center="WELD")):
+            check(await ask(app, query), query, Truth(collections, now, CHICAGO))
+    filters = [request.params.get("filter", "") for request in simulator.state.requests]
+    assert any("Job >= " in condition for condition in filters)
+
+
 async def test_no_request_is_longer_than_web_servers_take(
     simulator: RunningSimulator, settings: Settings, now: datetime
 ) -> None:

@@ -1,6 +1,6 @@
 """Who may ask: keys and tokens, host names, and how much anybody may ask for."""
 
 from kai_erp.access.hosts import HostGuard
-from kai_erp.access.modes import access_mode, check_bind, check_supported, not_acted_on
+from kai_erp.access.modes import access_mode, check_bind, check_supported
 
-__all__ = ["HostGuard", "access_mode", "check_bind", "check_supported", "not_acted_on"]
+__all__ = ["HostGuard", "access_mode", "check_bind", "check_supported"]

@@ -9,7 +9,6 @@ from kai_erp.config import Settings, is_loopback, keys_file
 from kai_erp.errors import InvalidSetting
 
 AccessMode = Literal["none", "api_key", "oauth"]
-_MISSED = ("sl10_key_ranges",)
 
 
 def access_mode(settings: Settings) -> AccessMode:
@@ -43,12 +42,6 @@ def check_supported(settings: Settings) -> None:
     for name in ("oauth_issuer", "oauth_audience", "oauth_jwks_url"):
         if not oauth and getattr(settings, name) is not None:
             raise InvalidSetting(f"{name.upper()} is set, which protects nothing unless AUTH_MODE is oauth")
-
-
-def not_acted_on(settings: Settings) -> tuple[str, ...]:
-    """Return a warning for each setting that this version knows but does not act on."""
-    changed = [name for name in _MISSED if getattr(settings, name) != Settings.model_fields[name].default]
-    return tuple(f"{name.upper()} is set, but this version does not act on it yet" for name in changed)
 
 
 def check_bind(settings: Settings) -> tuple[str, ...]:

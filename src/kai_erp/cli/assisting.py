@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from kai_erp.access import not_acted_on
 from kai_erp.config import CLOUD, DIRECT, Settings, load_settings
 from kai_erp.demo import demo_settings
 from kai_erp.logs import configure_logs
@@ -62,8 +61,6 @@ def mcp(
 
         settings = load_settings()
         configure_logs(settings)
-        for warning in not_acted_on(settings):
-            typer.echo(f"warning: {warning}", err=True)
         with demo_settings(settings) if demo else nullcontext(settings) as chosen:
             run_stdio(chosen, streams, simulated=demo)
 

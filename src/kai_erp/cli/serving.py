@@ -16,7 +16,7 @@ import typer
 import uvicorn
 
 from kai_erp import __version__
-from kai_erp.access import check_bind, not_acted_on
+from kai_erp.access import check_bind
 from kai_erp.app import open_app
 from kai_erp.config import Settings, load_settings
 from kai_erp.demo import demo_settings
@@ -52,7 +52,7 @@ def serve(
         if demo and not settings.missing()
         else ()
     )
-    for warning in (*check_bind(settings), *not_acted_on(settings), *unused):
+    for warning in (*check_bind(settings), *unused):
         _say(settings, f"warning: {warning}")
     demonstrated = demo_settings(settings) if demo else nullcontext(settings)
     with tracing(), _listening(settings) as listener, demonstrated as chosen:

@@ -248,6 +248,7 @@ def _schedules(query: ScheduleQuery, job: Expression | None, operations: Express
         key=_OPERATION,
         required=False,
         keys_from=() if job else (jobs,),
+        eager=_is_broad(query),
         fallback=IDOSpec(
             "SLJobRoutes", _schedule_properties("Jsh"), operations, key=_OPERATION, table="SLJrtSchs"
         ),
@@ -270,10 +271,18 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
             key=("Item",),
             required=False,
             keys_from=items,
+            eager=_is_broad(query),
             fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLItems"),
             reference=True,
         ),
-        IDOSpec("SLItemwhses", stock, key=("Item", "Whse"), required=False, keys_from=items),
+        IDOSpec(
+            "SLItemwhses",
+            stock,
+            key=("Item", "Whse"),
+            required=False,
+            keys_from=items,
+            eager=_is_broad(query),
+        ),
     )
 
 
@@ -287,3 +296,8 @@ def _work_centers(operations: Expression | None) -> IDOSpec:
         fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLWcs"),
         reference=True,
     )
+
+
+def _is_broad(query: ScheduleQuery) -> bool:
+    """Tell whether a question is about the whole plant, so that it needs most rows of most collections."""
+    return not (query.work_center or query.job)

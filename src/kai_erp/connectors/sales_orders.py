@@ -175,6 +175,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
     def get_rest_spec(self, query: OrdersQuery, moment: Moment) -> RestQuerySpec:
         """Return orders and lines, then customers, addresses and items for those that there are."""
         headed = query.customer is not None or query.order is not None
+        broad = not headed and not _narrows_lines(query)
         orders, lines = _orders(query), _lines(query, moment)
         by_customer = KeySource("SLCos", "CustNum", "CustNum", CUSTOMER_WIDTHS)
         customers = IDOSpec(
@@ -183,6 +184,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             all_of(equals("CustSeq", 0), _customer_is(query.customer)),
             key=("CustNum", "CustSeq"),
             keys_from=() if query.customer else (by_customer,),
+            eager=broad,
             reference=True,
         )
         addresses = IDOSpec(
@@ -191,6 +193,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             key=("CustNum", "CustSeq"),
             required=False,
             keys_from=(by_customer,),
+            eager=broad,
             reference=True,
         )
         items = IDOSpec(
@@ -199,10 +202,11 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             key=("Item",),
             required=False,
             keys_from=(KeySource("SLCoitems", "Item", "Item"),),
+            eager=broad,
             reference=True,
         )
         first = (customers, orders, lines) if query.customer else (orders, lines, customers)
-        if not headed and _narrows_lines(query):
+        if not headed and not broad:
             first = (lines, orders, customers)
         return RestQuerySpec((*first, addresses, items), ORDERS_SQL, moment.zone, _parameters(query, moment))
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from kai_erp.core import ido
 from kai_erp.core.expressions import all_of, names_in, terms_of
 from kai_erp.core.learning import Learning
+from kai_erp.core.ranging import Cuts, RangedWalk
 from kai_erp.core.traits import Trait, Traits
 from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec, Notice, Now, Progress
 from kai_erp.core.walking import Columns, KeyList, PageSource, Walk, keep_once, text_table
@@ -22,12 +23,16 @@ _IMPLAUSIBLE = 5  # so many keys that exist elsewhere have some rows
 
 @dataclass(frozen=True, slots=True)
 class ReadingRules:
-    """How collections are read: `page_size` rows at a time; the driving one to at most `row_limit` rows."""
+    """How collections are read: `page_size` rows at a time; the driving one to at most `row_limit` rows.
+
+    With `cuts` long ones are read in parts.
+    """
 
     page_size: int
     clock: Clock
     now: Now
     traits: Traits
+    cuts: Cuts | None = None
     row_limit: int | None = None
     progress: Progress | None = None
     reuse: bool = False
@@ -77,13 +82,19 @@ class Reading:
         while True:
             self._trait = self.rules.traits.of(self.spec.name)
             try:
-                columns = await self._walk().read(None if self._trait.unkeyed else keys)
+                columns = await self._rows(None if self._trait.unkeyed else keys)
             except (PageTimedOut, UpstreamFault) as failure:
                 await learning.learn(failure, self._record_cap)
                 if self._trait == self.rules.traits.of(self.spec.name) and not self._once_more(failure):
                     raise
             else:
                 return self._read_of(keep_once(columns, self.spec.key))
+
+    async def _rows(self, keys: KeyList | None) -> Columns:
+        walk, cuts = self._walk(), self.rules.cuts
+        if keys is None and cuts is not None and walk.first.record_cap and self.spec.key:
+            return await RangedWalk(walk, cuts).read()
+        return await walk.read(keys)
 
     def _once_more(self, failure: UpstreamError) -> bool:
         """Tell whether to read again although nothing was learnt: once, after a fault that nothing explains."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from sys import maxsize
+from typing import TypeVar
 
 import pyarrow.compute as pc
 
 from kai_erp.core import ido
 from kai_erp.core.keeping import Keeping
 from kai_erp.core.keys import stored_forms
+from kai_erp.core.ranging import Cuts
 from kai_erp.core.reading import Reading, ReadingRules
 from kai_erp.core.traits import Traits
 from kai_erp.core.types import (
@@ -33,8 +35,10 @@ from kai_erp.errors import TooManyRows, UpstreamDenied, UpstreamError, UpstreamU
 
 __all__ = ["IDOSpec", "RestEngine", "RestQuerySpec"]
 
+_GLANCE = 20_000  # rows that are asked for at once where pages have no limit
 _KEYS_PER_REQUEST = 90  # of a usual length, in a request of 2,000 bytes
 
+R = TypeVar("R")
 Reads = Mapping[str, "asyncio.Task[CollectionRead]"]
 
 
@@ -46,6 +50,7 @@ class RestEngine:
         page_size: rows asked for per page; 0 asks for all at once.
         kept: reads of reference collections, to be used again.
         patience: seconds after which an answer does without an optional collection.
+        key_ranges: parts in which one long collection is read at the same time, at most.
         clock: growing seconds.
         now: the present moment.
 
@@ -53,11 +58,19 @@ class RestEngine:
         kept: reads of reference collections, which questions that allow it share; none is kept unless it is set.
     """
 
-    def __init__(
-        self, source: PageSource, *, page_size: int, clock: Clock, now: Now, patience: float = 30.0
+    def __init__(  # noqa: PLR0913  # each is named at the call
+        self,
+        source: PageSource,
+        *,
+        page_size: int,
+        clock: Clock,
+        now: Now,
+        patience: float = 30.0,
+        key_ranges: int = 1,
     ) -> None:
         self._source, self._patience = source, patience
-        self._rules = ReadingRules(page_size, clock, now, Traits(clock))
+        cuts = Cuts(key_ranges, clock) if key_ranges > 1 else None
+        self._rules = ReadingRules(page_size, clock, now, Traits(clock), cuts)
         self.kept: Keeping[CollectionRead] = Keeping(clock, 0, 0, size_of_read)
 
     async def parallel_fetch(
@@ -87,11 +100,30 @@ class RestEngine:
         return {table: read.result() for table, read in reads.items()}
 
     async def _read(self, spec: IDOSpec, reads: Reads, rules: ReadingRules) -> CollectionRead:
+        if spec.eager and not rules.traits.of(spec.name).large:
+            glance = self._at_a_glance(spec, rules)
+            whole = await (glance if spec.required else self._optional(spec, glance, rules))
+            if whole is not None:
+                return whole
         keys = await (_keys_of_all if spec.keys_of_all else _keys)(spec.keys_from, reads)
-        if spec.required:
-            return await self._rows(spec, keys, rules)
+        rows = self._rows(spec, keys, rules)
+        return await (rows if spec.required else self._optional(spec, rows, rules))
+
+    async def _at_a_glance(self, spec: IDOSpec, rules: ReadingRules) -> CollectionRead | None:
+        """Return all rows of a collection where they are one page; None where they are more, or none are seen."""
+        page = min(rules.page_size or _GLANCE, _GLANCE)
+        one = replace(rules, page_size=page, row_limit=page - 1, cuts=None)
         try:
-            return await self._within_patience(spec, keys, rules)
+            read = await self._rows(replace(spec, limited=True), None, one)
+        except TooManyRows:
+            rules.traits.learn_large(spec.name)
+            return None
+        return read if read.table.num_rows else None
+
+    async def _optional(self, spec: IDOSpec, rows: Awaitable[R], rules: ReadingRules) -> R | CollectionRead:
+        """Return rows that an answer can do without, or what can be had in place of them."""
+        try:
+            return await self._within_patience(spec, rows)
         except UpstreamError as failure:
             return await self._instead(spec, failure, rules)
 
@@ -114,10 +146,10 @@ class RestEngine:
                 return await Reading(replace(spec, limited=True), self._source, few).run(None)
         return await Reading(spec, self._source, rules).run(keys)
 
-    async def _within_patience(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
+    async def _within_patience(self, spec: IDOSpec, rows: Awaitable[R]) -> R:
         try:
             async with asyncio.timeout(self._patience):
-                return await self._rows(spec, keys, rules)
+                return await rows
         except TimeoutError:
             text = f"{spec.name} did not come within the {self._patience:g} s that an answer waits for it"
             raise UpstreamUnavailable(text) from None
@@ -126,7 +158,7 @@ class RestEngine:
         """Return what can be had in place of an optional collection: its fallback, or no rows, with a notice."""
         if spec.fallback is not None:
             try:
-                read = await self._within_patience(spec.fallback, None, rules)
+                read = await self._within_patience(spec.fallback, self._rows(spec.fallback, None, rules))
             except UpstreamError:
                 return _absent(spec, failure, rules)
             report = replace(read.report, collection=spec.name, status="fallback")

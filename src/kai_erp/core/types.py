@@ -92,6 +92,7 @@ class IDOSpec:
         maybe_whole: with many keys, all rows that the filter lets through are read if they are few enough pages.
         driving: its row count is the question's volume.
         limited: each of its rows stands for one of the driving collection at least, so its number is limited too.
+        eager: where all of its rows are one page, they are read at once, and no keys are waited for.
         fallback: another read that gives the same columns when this one cannot be had.
         reference: master data, which may be kept for REFERENCE_TTL_SECONDS.
     """
@@ -107,6 +108,7 @@ class IDOSpec:
     maybe_whole: bool = False
     driving: bool = False
     limited: bool = False
+    eager: bool = False
     fallback: IDOSpec | None = None
     reference: bool = False
 

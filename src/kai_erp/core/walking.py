@@ -57,7 +57,7 @@ class Walk:
         if isinstance(self.expression, Nothing) or (keys is not None and not keys.keys):
             return {name: [] for name in self.first.properties}
         if keys is None:
-            return await self._pages(self._request(self.expression))
+            return await self.pages(self.request(self.expression))
         return await self._together([KeyList(keys.match, run) for run in self._runs(keys)])
 
     def _runs(self, keys: KeyList) -> Iterator[tuple[str, ...]]:
@@ -65,7 +65,7 @@ class Walk:
 
         def fits(run: tuple[str, ...]) -> bool:
             try:
-                ido.query_string(self._request(all_of(self.expression, AnyKey(keys.match, run))))
+                ido.query_string(self.request(all_of(self.expression, AnyKey(keys.match, run))))
             except QueryTooLong:
                 return False
             return True
@@ -81,14 +81,15 @@ class Walk:
     async def _run(self, run: KeyList) -> Columns:
         """Return the rows of a run of keys; when its bookmark does not fit any more, of its halves."""
         try:
-            return await self._pages(self._request(all_of(self.expression, AnyKey(run.match, run.keys))))
+            return await self.pages(self.request(all_of(self.expression, AnyKey(run.match, run.keys))))
         except QueryTooLong:
             if len(run.keys) == 1:
                 raise
         middle = len(run.keys) // 2
         return await self._together([replace(run, keys=run.keys[:middle]), replace(run, keys=run.keys[middle:])])
 
-    async def _pages(self, request: ido.LoadRequest | None) -> Columns:
+    async def pages(self, request: ido.LoadRequest | None) -> Columns:
+        """Return the rows from a request on, page by page."""
         columns: Columns = {name: [] for name in self.first.properties}
         seen: set[tuple[str | None, str | None]] = set()
         while request is not None:
@@ -99,10 +100,10 @@ class Walk:
             for name in self.first.properties:
                 columns[name].extend(page.columns[name])
             self.on_rows(page.rows)
-            request = self._next(request, page, len(columns[self.first.properties[0]]))
+            request = self.next(request, page, len(columns[self.first.properties[0]]))
         return columns
 
-    def _next(self, request: ido.LoadRequest, page: ido.Page, read: int) -> ido.LoadRequest | None:
+    def next(self, request: ido.LoadRequest, page: ido.Page, read: int) -> ido.LoadRequest | None:
         """Return the request for the next page. Raises QueryTooLong when its bookmark does not fit into it."""
         if page.more_rows is None and page.rows and page.bookmark in {None, "", request.bookmark}:
             return ido.request_after(request, page)
@@ -115,7 +116,8 @@ class Walk:
                 raise
         return following
 
-    def _request(self, expression: Expression | None) -> ido.LoadRequest:
+    def request(self, expression: Expression | None) -> ido.LoadRequest:
+        """Return the request for the first page of what an expression lets through."""
         return replace(self.first, filter=ido.render(expression) if expression is not None else None)
 
 
@@ -154,12 +156,18 @@ def keep_once(columns: Columns, key: Sequence[str]) -> Columns:
     """
     if not key or any(name not in columns for name in key):
         return columns
-    folded = ([fold_key(cell or "") for cell in columns[name]] for name in key)
+    folded = (_folded(columns[name]) for name in key)
     last = {row: index for index, row in enumerate(zip(*folded, strict=True))}
     if len(last) == len(columns[key[0]]):
         return columns
     kept = sorted(last.values())
     return {name: [cells[index] for index in kept] for name, cells in columns.items()}
+
+
+def _folded(cells: Sequence[str | None]) -> list[str]:
+    """Return cells in the form in which keys are compared; most are there more than once."""
+    forms = {cell: fold_key(cell or "") for cell in set(cells)}
+    return [forms[cell] for cell in cells]
 
 
 def text_table(spec: IDOSpec, columns: Mapping[str, list[str | None]]) -> pa.Table:

@@ -91,8 +91,9 @@ def _decode_declared(body: bytes, collection: str, properties: tuple[str, ...]) 
         raise fault_error(collection, envelope.Message)
     if envelope.Items is None and not (envelope.Success and not envelope.Message and b'"Items"' in body):
         return None
-    items = envelope.Items or ()
-    columns = {name: [getattr(row, name) for row in items] for name in properties}
+    items = cast("Sequence[msgspec.Struct]", envelope.Items or ())
+    cells = list(zip(*map(msgspec.structs.astuple, items), strict=True)) or [()] * len(properties)
+    columns = {name: list(column) for name, column in zip(properties, cells, strict=True)}
     return Page(columns, len(items), envelope.Bookmark, envelope.MoreRowsExist)
 
 

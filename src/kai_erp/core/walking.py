@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from kai_erp.core.keys import fold_key
 from kai_erp.core.types import IDOSpec
 from kai_erp.errors import BookmarkLoop, KaiErpError, QueryTooLong
 
+_FOLDABLE = re.compile(r"[^!-`{-~]")  # all but marks, digits and capital letters of ASCII
 Columns = dict[str, list[str | None]]
 
 
@@ -164,8 +166,10 @@ def keep_once(columns: Columns, key: Sequence[str]) -> Columns:
     return {name: [cells[index] for index in kept] for name, cells in columns.items()}
 
 
-def _folded(cells: Sequence[str | None]) -> list[str]:
-    """Return cells in the form in which keys are compared; most are there more than once."""
+def _folded(cells: Sequence[str | None]) -> Sequence[str | None]:
+    """Return cells in a form in which keys that are one key are equal; most stand there in that form."""
+    if not _FOLDABLE.search("".join(cell or " " for cell in cells)):
+        return cells
     forms = {cell: fold_key(cell or "") for cell in set(cells)}
     return [forms[cell] for cell in cells]
 

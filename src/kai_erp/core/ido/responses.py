@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Protocol, cast
 
 import msgspec
@@ -91,9 +92,8 @@ def _decode_declared(body: bytes, collection: str, properties: tuple[str, ...]) 
         raise fault_error(collection, envelope.Message)
     if envelope.Items is None and not (envelope.Success and not envelope.Message and b'"Items"' in body):
         return None
-    items = cast("Sequence[msgspec.Struct]", envelope.Items or ())
-    cells = list(zip(*map(msgspec.structs.astuple, items), strict=True)) or [()] * len(properties)
-    columns = {name: list(column) for name, column in zip(properties, cells, strict=True)}
+    items = envelope.Items or ()
+    columns = {name: list(map(attrgetter(name), items)) for name in properties}
     return Page(columns, len(items), envelope.Bookmark, envelope.MoreRowsExist)
 
 

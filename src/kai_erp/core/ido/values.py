@@ -61,6 +61,8 @@ def trimmed(texts: pa.Array) -> pa.Array:
 
 def folded(keys: pa.Array) -> pa.Array:
     """Return keys in the form in which they are compared."""
+    if not pc.any(pc.match_substring_regex(keys, "[^ -~]")).as_py():  # of plain ASCII, a column at a time
+        return pc.ascii_lower(pc.ascii_trim_whitespace(keys))
     return _by_value(keys, pa.string(), fold_key).column
 
 

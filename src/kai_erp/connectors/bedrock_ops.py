@@ -249,6 +249,7 @@ def _schedules(query: ScheduleQuery, job: Expression | None, operations: Express
         required=False,
         keys_from=() if job else (jobs,),
         eager=_is_broad(query),
+        maybe_whole=_is_broad(query),
         fallback=IDOSpec(
             "SLJobRoutes", _schedule_properties("Jsh"), operations, key=_OPERATION, table="SLJrtSchs"
         ),
@@ -272,6 +273,7 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
             required=False,
             keys_from=items,
             eager=_is_broad(query),
+            maybe_whole=_is_broad(query),
             fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLItems"),
             reference=True,
         ),
@@ -282,6 +284,7 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
             required=False,
             keys_from=items,
             eager=_is_broad(query),
+            maybe_whole=_is_broad(query),
         ),
     )
 

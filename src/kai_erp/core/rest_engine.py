@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from sys import maxsize
 from typing import TypeVar
 
 import pyarrow.compute as pc
 
 from kai_erp.core import ido
+from kai_erp.core.expressions import Expression
 from kai_erp.core.keeping import Keeping
 from kai_erp.core.keys import stored_forms
 from kai_erp.core.ranging import Cuts
@@ -36,10 +36,19 @@ from kai_erp.errors import TooManyRows, UpstreamDenied, UpstreamError, UpstreamU
 __all__ = ["IDOSpec", "RestEngine", "RestQuerySpec"]
 
 _GLANCE = 20_000  # rows that are asked for at once where pages have no limit
+_SIZES, _SIZES_SECONDS = 256, 600.0
 _KEYS_PER_REQUEST = 90  # of a usual length, in a request of 2,000 bytes
 
 R = TypeVar("R")
 Reads = Mapping[str, "asyncio.Task[CollectionRead]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How many rows a filter lets through: so many as a whole, or more than so many."""
+
+    rows: int
+    whole: bool
 
 
 class RestEngine:
@@ -72,6 +81,7 @@ class RestEngine:
         cuts = Cuts(key_ranges, clock) if key_ranges > 1 else None
         self._rules = ReadingRules(page_size, clock, now, Traits(clock), cuts)
         self.kept: Keeping[CollectionRead] = Keeping(clock, 0, 0, size_of_read)
+        self._sizes: Keeping[_Size] = Keeping(clock, _SIZES_SECONDS, _SIZES, lambda _: 1)
 
     async def parallel_fetch(
         self,
@@ -100,24 +110,31 @@ class RestEngine:
         return {table: read.result() for table, read in reads.items()}
 
     async def _read(self, spec: IDOSpec, reads: Reads, rules: ReadingRules) -> CollectionRead:
-        if spec.eager and not rules.traits.of(spec.name).large:
-            glance = self._at_a_glance(spec, rules)
-            whole = await (glance if spec.required else self._optional(spec, glance, rules))
+        if spec.eager:
+            early = self._whole_at_once(spec, rules)
+            whole = await (early if spec.required else self._optional(spec, early, rules))
             if whole is not None:
                 return whole
         keys = await (_keys_of_all if spec.keys_of_all else _keys)(spec.keys_from, reads)
         rows = self._rows(spec, keys, rules)
         return await (rows if spec.required else self._optional(spec, rows, rules))
 
-    async def _at_a_glance(self, spec: IDOSpec, rules: ReadingRules) -> CollectionRead | None:
-        """Return all rows of a collection where they are one page; None where they are more, or none are seen."""
-        page = min(rules.page_size or _GLANCE, _GLANCE)
-        one = replace(rules, page_size=page, row_limit=page - 1, cuts=None)
+    async def _whole_at_once(self, spec: IDOSpec, rules: ReadingRules) -> CollectionRead | None:
+        """Return all rows without waiting for keys, where they are one page, or were worth it before."""
+        size = self._sizes.get(_rows_of(spec))
+        if size is None:
+            page = min(rules.page_size or _GLANCE, _GLANCE)
+            return await self._whole(spec, page - 1, replace(rules, page_size=page, cuts=None))
+        return await self._whole(spec, 2 * size.rows, rules) if size.whole else None
+
+    async def _whole(self, spec: IDOSpec, limit: int, rules: ReadingRules) -> CollectionRead | None:
+        """Return all rows of a collection; None where they are more than a limit, or none are seen."""
         try:
-            read = await self._rows(replace(spec, limited=True), None, one)
+            read = await self._rows(replace(spec, limited=True), None, replace(rules, row_limit=limit))
         except TooManyRows:
-            rules.traits.learn_large(spec.name)
+            self._sizes.put(_rows_of(spec), _Size(limit, whole=False))
             return None
+        self._sizes.put(_rows_of(spec), _Size(read.report.rows, whole=True))
         return read if read.table.num_rows else None
 
     async def _optional(self, spec: IDOSpec, rows: Awaitable[R], rules: ReadingRules) -> R | CollectionRead:
@@ -140,10 +157,12 @@ class RestEngine:
     async def _read_rows(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
         """Return the rows of a collection; of many keys, by reading it whole while that takes fewer requests."""
         pages = len(keys.keys) // _KEYS_PER_REQUEST // 2 if keys is not None and spec.maybe_whole else 0
-        if pages:
-            few = replace(rules, row_limit=min(pages * rules.page_size, rules.row_limit or maxsize))
-            with suppress(TooManyRows):
-                return await Reading(replace(spec, limited=True), self._source, few).run(None)
+        limit = min(pages * rules.page_size, rules.row_limit or maxsize)
+        size = self._sizes.get(_rows_of(spec))
+        if limit and (size is None or size.whole or size.rows < limit):
+            whole = await self._whole(spec, limit, rules)
+            if whole is not None:
+                return whole
         return await Reading(spec, self._source, rules).run(keys)
 
     async def _within_patience(self, spec: IDOSpec, rows: Awaitable[R]) -> R:
@@ -165,6 +184,11 @@ class RestEngine:
             notice = _notice(spec, failure, f"its fields come from {spec.fallback.name} where that has them")
             return replace(read, report=report, notices=(notice, *read.notices))
         return _absent(spec, failure, rules)
+
+
+def _rows_of(spec: IDOSpec) -> tuple[str, Expression | None]:
+    """Return what tells which rows a collection's declaration is about, keys aside."""
+    return spec.name, spec.filter
 
 
 def size_of_read(read: CollectionRead) -> int:

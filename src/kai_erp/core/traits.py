@@ -32,14 +32,12 @@ class Trait:
         lacking: properties that it does not have, case-folded.
         refused: filter terms that it does not accept, whatever their values.
         unkeyed: it does not accept a list of keys.
-        large: all of its rows are more than one page.
     """
 
     page_size: int | None = None
     lacking: frozenset[str] = frozenset()
     refused: frozenset[Shape] = frozenset()
     unkeyed: bool = False
-    large: bool = False
 
     def has(self, prop: Property) -> bool:
         """Tell whether a property can be asked for."""
@@ -83,10 +81,6 @@ class Traits:
     def learn_unkeyed(self, collection: str) -> None:
         """Note that the tenant does not accept a list of keys."""
         self._note(collection, replace(self.of(collection), unkeyed=True))
-
-    def learn_large(self, collection: str) -> None:
-        """Note that a collection is more than one page."""
-        self._note(collection, replace(self.of(collection), large=True))
 
     def _note(self, collection: str, trait: Trait) -> None:
         """Keep a trait, if it is new: what is already known does not prolong its own memory."""

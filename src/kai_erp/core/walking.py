@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 import pyarrow as pa
 
@@ -159,17 +159,18 @@ def keep_once(columns: Columns, key: Sequence[str]) -> Columns:
     if not key or any(name not in columns for name in key):
         return columns
     folded = (_folded(columns[name]) for name in key)
-    last = {row: index for index, row in enumerate(zip(*folded, strict=True))}
+    rows = map("\0".join, zip(*folded, strict=True))  # texts, of which the garbage collector need not know
+    last = {row: index for index, row in enumerate(rows)}
     if len(last) == len(columns[key[0]]):
         return columns
     kept = sorted(last.values())
     return {name: [cells[index] for index in kept] for name, cells in columns.items()}
 
 
-def _folded(cells: Sequence[str | None]) -> Sequence[str | None]:
+def _folded(cells: list[str | None]) -> list[str]:
     """Return cells in a form in which keys that are one key are equal; most stand there in that form."""
     if not _FOLDABLE.search("".join(cell or " " for cell in cells)):
-        return cells
+        return cast("list[str]", cells)  # none of them is None
     forms = {cell: fold_key(cell or "") for cell in set(cells)}
     return [forms[cell] for cell in cells]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx2
+import pyarrow as pa
 
 from kai_erp.core import ido
 from kai_erp.core.auth import Token
@@ -115,7 +116,7 @@ def read_of(
     spec: IDOSpec, columns: Mapping[str, Sequence[str | None]], status: ReadStatus = "ok"
 ) -> CollectionRead:
     """Return a read with these columns, as the REST engine gives it."""
-    table = text_table(spec, {name: list(cells) for name, cells in columns.items()})
+    table = text_table(spec, pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()}))
     return CollectionRead(spec, table, CollectionReport(spec.name, table.num_rows, 1, 0.0, status, MOMENT))
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from kai_erp.core import ido
 from kai_erp.core.ranging import Cuts, RangedWalk, cut_between, cut_evenly
 from kai_erp.core.rest_engine import RestEngine
 from kai_erp.core.types import IDOSpec, KeySource, Property
-from kai_erp.core.walking import Columns, Walk, keep_once
+from kai_erp.core.walking import Walk, keep_once
 from kai_erp.errors import FilterRefused, TooManyRows, UpstreamDenied
 from tests.test_core.fakes import Clock, Row, Tables, now
 
@@ -66,8 +67,9 @@ def walk_of(server: Server, on_rows: Callable[[int], None] = lambda _: None) -> 
 
 
 def read(server: Server, cuts: Cuts, on_rows: Callable[[int], None] = lambda _: None) -> list[str | None]:
-    columns: Columns = asyncio.run(RangedWalk(walk_of(server, on_rows), cuts).read())
-    return keep_once(columns, ("Job",))["Job"]
+    rows = asyncio.run(RangedWalk(walk_of(server, on_rows), cuts).read())
+    found: list[str | None] = keep_once(rows, ("Job",))["Job"].to_pylist()
+    return found
 
 
 def test_a_first_read_cuts_between_the_first_page_and_the_greatest_key() -> None:
@@ -102,7 +104,7 @@ def test_one_page_is_one_part() -> None:
 def test_cuts_are_forgotten_after_an_hour() -> None:
     clock = Clock()
     cuts = Cuts(4, clock)
-    cuts.remember("read", KEYS, PAGE)
+    cuts.remember("read", pa.chunked_array([KEYS]), PAGE)
     assert cuts.recall("read") == ("J000000026", "J000000051", "J000000076")
     clock.seconds += 3_601
     assert cuts.recall("read") is None
@@ -141,7 +143,7 @@ def test_parts_hold_every_row_whatever_the_order_and_the_cuts(
     keys: list[str], cuts: list[str], rank: Callable[[str], object]
 ) -> None:
     known = Cuts(8, Clock())
-    known.remember(("SLJobs", None), cuts, 1)
+    known.remember(("SLJobs", None), pa.chunked_array([cuts], pa.string()), 1)
     assert {key.strip().casefold() for key in read(Server(keys, rank), known) if key} >= {
         key.strip().casefold() for key in keys
     }
@@ -176,7 +178,7 @@ def test_cuts_between_two_keys(low: str | None, high: str | None, cuts: tuple[st
 
 
 def test_rows_of_one_key_are_not_cut() -> None:
-    assert cut_evenly(["a", "a", "a", "b", None, None], 6) == ("a", "b")
+    assert cut_evenly(pa.chunked_array([["a", "a", "a", "b", None, None]]), 6) == ("a", "b")
 
 
 # Within the engine

@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from kai_erp.core.expressions import AnyKey, Comparison, Nothing, Operator
 from kai_erp.core.reading import Reading, ReadingRules
 from kai_erp.core.traits import Traits
 from kai_erp.core.types import CollectionReport, IDOSpec, Property
-from kai_erp.core.walking import Columns, KeyList, keep_once, text_table, ungrouped
+from kai_erp.core.walking import KeyList, keep_once, text_table, ungrouped
 from kai_erp.errors import (
     BookmarkLoop,
     PropertyMissing,
@@ -137,12 +138,14 @@ KEYED = st.lists(st.fixed_dictionaries({"A": st.sampled_from("xyz"), "B": st.non
 
 @given(KEYED)
 def test_each_natural_key_is_kept_once_and_rows_stay_whole(rows: list[dict[str, str | None]]) -> None:
-    columns: Columns = {
-        "A": [row["A"] for row in rows],
-        "B": [row["B"] for row in rows],
-        "N": [*numbered(len(rows))],
-    }
-    kept = keep_once(columns, ("A", "B"))
+    table = pa.table(
+        {
+            "A": pa.array([row["A"] for row in rows], pa.string()),
+            "B": pa.array([row["B"] for row in rows], pa.string()),
+            "N": pa.array([*numbered(len(rows))], pa.string()),
+        }
+    )
+    kept = keep_once(table, ("A", "B")).to_pydict()
     last = {(row["A"], row["B"]): number for number, row in enumerate(rows)}
     assert list(zip(kept["A"], kept["B"], kept["N"], strict=True)) == [
         (*key, f"{number:03}") for key, number in sorted(last.items(), key=lambda item: item[1])
@@ -150,13 +153,13 @@ def test_each_natural_key_is_kept_once_and_rows_stay_whole(rows: list[dict[str, 
 
 
 def test_keys_that_differ_only_in_case_and_blanks_are_one_key() -> None:
-    kept = keep_once({"A": ["  c1", "C1 ", "c2"], "N": ["0", "1", "2"]}, ("A",))
-    assert kept == {"A": ["C1 ", "c2"], "N": ["1", "2"]}
+    kept = keep_once(pa.table({"A": ["  c1", "C1 ", "c2"], "N": ["0", "1", "2"]}), ("A",))
+    assert kept.to_pydict() == {"A": ["C1 ", "c2"], "N": ["1", "2"]}
 
 
 def test_without_a_natural_key_every_row_is_kept() -> None:
-    columns: dict[str, list[str | None]] = {"A": ["x", "x"]}
-    assert keep_once(columns, ()) == columns
+    rows = pa.table({"A": ["x", "x"]})
+    assert keep_once(rows, ()) == rows
 
 
 async def test_a_server_that_turns_in_a_circle_is_an_error() -> None:
@@ -357,7 +360,7 @@ async def test_our_failure_is_found_however_deep_it_lies() -> None:
 
 
 def test_a_table_has_a_column_for_each_property_that_was_declared() -> None:
-    table = text_table(SPEC, {"Key": ["a", None]})
+    table = text_table(SPEC, pa.table({"Key": ["a", None]}))
     assert table.to_pylist() == [{"Key": "a", "Name": None}, {"Key": None, "Name": None}]
     assert {str(field.type) for field in table.schema} == {"string"}
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import pyarrow as pa
+
 from kai_erp.core.expressions import Comparison, Expression, Operator, all_of
 from kai_erp.core.types import Clock
-from kai_erp.core.walking import Columns, Walk, ungrouped
+from kai_erp.core.walking import Walk, table_of, ungrouped
 from kai_erp.errors import UpstreamError, UpstreamFault
 
 _KEPT_SECONDS = 3_600.0
@@ -41,7 +43,7 @@ class Cuts:
         at, cuts = self._known.get(read, (float("-inf"), None))
         return cuts if self._clock() - at <= _KEPT_SECONDS else None
 
-    def remember(self, read: Hashable, cells: Sequence[str | None], page_size: int) -> None:
+    def remember(self, read: Hashable, cells: pa.ChunkedArray[pa.StringScalar], page_size: int) -> None:
         """Note the first key of each row of a read, in the server's order."""
         pages = -(-len(cells) // page_size)
         self._known[read] = self._clock(), cut_evenly(cells, min(self.most, pages))
@@ -58,16 +60,16 @@ class RangedWalk:
     cuts: Cuts
     _told: int = field(default=0, init=False)
 
-    async def read(self) -> Columns:
+    async def read(self) -> pa.Table:
         """Return all rows; one page after the other where the server does not go along with parts."""
         first = self.plain.first
         try:
-            columns = await self._in_parts(replace(self.plain, on_rows=self._tell))
+            rows = await self._in_parts(replace(self.plain, on_rows=self._tell))
         except UpstreamFault:
             self.plain.on_rows(-self._told)
             return await self.plain.read(None)
-        self.cuts.remember((first.collection, self.plain.expression), columns[self._key], first.record_cap)
-        return columns
+        self.cuts.remember((first.collection, self.plain.expression), rows[self._key], first.record_cap)
+        return rows
 
     @property
     def _key(self) -> str:
@@ -77,7 +79,7 @@ class RangedWalk:
         self._told += rows
         self.plain.on_rows(rows)
 
-    async def _in_parts(self, walk: Walk) -> Columns:
+    async def _in_parts(self, walk: Walk) -> pa.Table:
         cuts = self.cuts.recall((walk.first.collection, walk.expression))
         if cuts is not None:
             return await self._parts(walk, cuts)
@@ -89,12 +91,13 @@ class RangedWalk:
         page = page_read.result()
         walk.on_rows(page.rows)
         following = walk.next(request, page, page.rows)
+        start = table_of(page, walk.first.properties)
         if following is None:
-            return dict(page.columns)
+            return start
         cells = page.columns[self._key]
         between = cut_between(cells[-1], last_read.result(), self.cuts.most) if _ascend(cells) else ()
         rest = await (self._parts(walk, between, cells[-1]) if between else walk.pages(following))
-        return _joined([page.columns, rest])
+        return pa.concat_tables([start, rest])
 
     async def _last_key(self, walk: Walk) -> str | None:
         """Return the greatest key; None when the server does not tell, which is no harm."""
@@ -110,18 +113,18 @@ class RangedWalk:
             return None
         return next(iter(page.columns[self._key]), None)
 
-    async def _parts(self, walk: Walk, cuts: Sequence[str], start: str | None = None) -> Columns:
+    async def _parts(self, walk: Walk, cuts: Sequence[str], start: str | None = None) -> pa.Table:
         """Return the rows of all parts, from `start` on where it is given."""
         parts = [all_of(walk.expression, condition) for condition in _conditions(self._key, cuts, start)]
         with ungrouped():
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(walk.pages(walk.request(part))) for part in parts]
-        return _joined([task.result() for task in tasks])
+        return pa.concat_tables([task.result() for task in tasks])
 
 
-def cut_evenly(cells: Sequence[str | None], parts: int) -> tuple[str, ...]:
+def cut_evenly(cells: pa.ChunkedArray[pa.StringScalar], parts: int) -> tuple[str, ...]:
     """Return keys that cut rows, given by their keys in order, into parts of about as many rows."""
-    places = (cells[len(cells) * part // parts] for part in range(1, parts))
+    places = (cells[len(cells) * part // parts].as_py() for part in range(1, parts))
     return tuple(dict.fromkeys(cell for cell in places if cell))
 
 
@@ -148,7 +151,3 @@ def _conditions(name: str, cuts: Sequence[str], start: str | None) -> Iterator[E
 def _ascend(cells: Sequence[str | None]) -> bool:
     """Tell whether keys are in order: a server that sorts otherwise may have left out smaller ones so far."""
     return all(low is not None and high is not None and low <= high for low, high in pairwise(cells))
-
-
-def _joined(parts: Sequence[Mapping[str, list[str | None]]]) -> Columns:
-    return {name: [cell for part in parts for cell in part[name]] for name in parts[0]}

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
+
 from kai_erp.core import ido
 from kai_erp.core.expressions import all_of, names_in, terms_of
 from kai_erp.core.learning import Learning
 from kai_erp.core.ranging import Cuts, RangedWalk
 from kai_erp.core.traits import Trait, Traits
 from kai_erp.core.types import Clock, CollectionRead, CollectionReport, IDOSpec, Notice, Now, Progress
-from kai_erp.core.walking import Columns, KeyList, PageSource, Walk, keep_once, text_table
+from kai_erp.core.walking import KeyList, PageSource, Walk, keep_once, text_table
 from kai_erp.errors import PageTimedOut, TooManyRows, UpstreamError, UpstreamFault
 
 _IMPLAUSIBLE = 5  # so many keys that exist elsewhere have some rows
@@ -82,15 +84,15 @@ class Reading:
         while True:
             self._trait = self.rules.traits.of(self.spec.name)
             try:
-                columns = await self._rows(None if self._trait.unkeyed else keys)
+                rows = await self._rows(None if self._trait.unkeyed else keys)
             except (PageTimedOut, UpstreamFault) as failure:
                 await learning.learn(failure, self._record_cap)
                 if self._trait == self.rules.traits.of(self.spec.name) and not self._once_more(failure):
                     raise
             else:
-                return self._read_of(keep_once(columns, self.spec.key))
+                return self._read_of(keep_once(rows, self.spec.key))
 
-    async def _rows(self, keys: KeyList | None) -> Columns:
+    async def _rows(self, keys: KeyList | None) -> pa.Table:
         walk, cuts = self._walk(), self.rules.cuts
         if keys is None and cuts is not None and walk.first.record_cap and self.spec.key:
             return await RangedWalk(walk, cuts).read()
@@ -131,8 +133,8 @@ class Reading:
         if bounded and limit is not None and self.rows > limit:
             raise TooManyRows(self.rows, limit)
 
-    def _read_of(self, columns: Columns) -> CollectionRead:
-        table = text_table(self.spec, columns)
+    def _read_of(self, rows: pa.Table) -> CollectionRead:
+        table = text_table(self.spec, rows)
         lacking = tuple(prop.name for prop in self._trait.lacking_of(self.spec))
         return CollectionRead(self.spec, table, self._report(table.num_rows), tuple(self._notices()), lacking)
 

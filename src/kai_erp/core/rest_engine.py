@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sys import maxsize
 from typing import TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kai_erp.core import ido
@@ -237,7 +238,9 @@ async def _keys_of_all(sources: Sequence[KeySource], reads: Reads) -> KeyList | 
 def _absent(spec: IDOSpec, failure: UpstreamError, rules: ReadingRules) -> CollectionRead:
     status: ReadStatus = "denied" if isinstance(failure, UpstreamDenied) else "unavailable"
     report = CollectionReport(spec.name, 0, 0, 0.0, status, rules.now())
-    return CollectionRead(spec, text_table(spec, {}), report, (_notice(spec, failure, "its fields are null"),))
+    return CollectionRead(
+        spec, text_table(spec, pa.table({})), report, (_notice(spec, failure, "its fields are null"),)
+    )
 
 
 def _notice(spec: IDOSpec, failure: UpstreamError, consequence: str) -> Notice:

@@ -1,24 +1,22 @@
-"""The pages of one collection under one filter, as text columns."""
+"""The pages of one collection under one filter, as tables of text columns that bear the names of the wire."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kai_erp.core import ido
 from kai_erp.core.expressions import AnyKey, Expression, Nothing, all_of
-from kai_erp.core.keys import fold_key
 from kai_erp.core.types import IDOSpec
 from kai_erp.errors import BookmarkLoop, KaiErpError, QueryTooLong
 
-_FOLDABLE = re.compile(r"[^!-`{-~]")  # all but marks, digits and capital letters of ASCII
-Columns = dict[str, list[str | None]]
+_ROW = " row "
 
 
 class PageSource(Protocol):
@@ -54,10 +52,10 @@ class Walk:
     expression: Expression | None
     on_rows: Callable[[int], None]
 
-    async def read(self, keys: KeyList | None) -> Columns:
+    async def read(self, keys: KeyList | None) -> pa.Table:
         """Return the rows that the expression lets through, of `keys` only where they are given."""
         if isinstance(self.expression, Nothing) or (keys is not None and not keys.keys):
-            return {name: [] for name in self.first.properties}
+            return _joined(self.first.properties, [])
         if keys is None:
             return await self.pages(self.request(self.expression))
         return await self._together([KeyList(keys.match, run) for run in self._runs(keys)])
@@ -74,13 +72,13 @@ class Walk:
 
         return ido.split_keys(keys.keys, fits)
 
-    async def _together(self, runs: Sequence[KeyList]) -> Columns:
+    async def _together(self, runs: Sequence[KeyList]) -> pa.Table:
         with ungrouped():
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._run(run)) for run in runs]
-        return {name: [cell for task in tasks for cell in task.result()[name]] for name in self.first.properties}
+        return _joined(self.first.properties, [task.result() for task in tasks])
 
-    async def _run(self, run: KeyList) -> Columns:
+    async def _run(self, run: KeyList) -> pa.Table:
         """Return the rows of a run of keys; when its bookmark does not fit any more, of its halves."""
         try:
             return await self.pages(self.request(all_of(self.expression, AnyKey(run.match, run.keys))))
@@ -90,20 +88,20 @@ class Walk:
         middle = len(run.keys) // 2
         return await self._together([replace(run, keys=run.keys[:middle]), replace(run, keys=run.keys[middle:])])
 
-    async def pages(self, request: ido.LoadRequest | None) -> Columns:
+    async def pages(self, request: ido.LoadRequest | None) -> pa.Table:
         """Return the rows from a request on, page by page."""
-        columns: Columns = {name: [] for name in self.first.properties}
+        tables, read = [], 0
         seen: set[tuple[str | None, str | None]] = set()
         while request is not None:
             if (request.bookmark, request.after) in seen:
                 raise BookmarkLoop(request.collection)
             seen.add((request.bookmark, request.after))
             page = await self.source.page(request)
-            for name in self.first.properties:
-                columns[name].extend(page.columns[name])
+            tables.append(table_of(page, self.first.properties))
+            read += page.rows
             self.on_rows(page.rows)
-            request = self.next(request, page, len(columns[self.first.properties[0]]))
-        return columns
+            request = self.next(request, page, read)
+        return _joined(self.first.properties, tables)
 
     def next(self, request: ido.LoadRequest, page: ido.Page, read: int) -> ido.LoadRequest | None:
         """Return the request for the next page. Raises QueryTooLong when its bookmark does not fit into it."""
@@ -151,33 +149,30 @@ def _first(group: BaseExceptionGroup[BaseException]) -> KaiErpError | None:
     return None
 
 
-def keep_once(columns: Columns, key: Sequence[str]) -> Columns:
+def table_of(page: ido.Page, names: Sequence[str]) -> pa.Table:
+    """Return the rows of a page, each property a text column."""
+    return pa.table({name: pa.array(page.columns[name], pa.string()) for name in names})
+
+
+def _joined(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables or [pa.table({name: pa.array([], pa.string()) for name in names})])
+
+
+def keep_once(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     """Return the rows with each natural key once, as it was last read: rows may move while pages are read.
 
-    Keys that are alike but for case and blanks around them are one key.
+    Keys that are alike but for case and blanks around them are one key; a null is a blank.
     """
-    if not key or any(name not in columns for name in key):
-        return columns
-    folded = (_folded(columns[name]) for name in key)
-    rows = map("\0".join, zip(*folded, strict=True))  # texts, of which the garbage collector need not know
-    last = {row: index for index, row in enumerate(rows)}
-    if len(last) == len(columns[key[0]]):
-        return columns
-    kept = sorted(last.values())
-    return {name: [cells[index] for index in kept] for name, cells in columns.items()}
+    if not key or any(name not in rows.column_names for name in key):
+        return rows
+    folded = {name: pc.fill_null(ido.folded(rows[name].combine_chunks()), "") for name in key}
+    numbered = pa.table({**folded, _ROW: pa.array(range(rows.num_rows), pa.int64())})
+    last = numbered.group_by(list(key), use_threads=False).aggregate([(_ROW, "max")])[f"{_ROW}_max"]
+    return rows if len(last) == rows.num_rows else rows.take(last.sort())
 
 
-def _folded(cells: list[str | None]) -> list[str]:
-    """Return cells in a form in which keys that are one key are equal; most stand there in that form."""
-    if not _FOLDABLE.search("".join(cell or " " for cell in cells)):
-        return cast("list[str]", cells)  # none of them is None
-    forms = {cell: fold_key(cell or "") for cell in set(cells)}
-    return [forms[cell] for cell in cells]
-
-
-def text_table(spec: IDOSpec, columns: Mapping[str, list[str | None]]) -> pa.Table:
+def text_table(spec: IDOSpec, rows: pa.Table) -> pa.Table:
     """Return a text column for each declared property, all null where it was not read."""
-    rows = max((len(cells) for cells in columns.values()), default=0)
-    return pa.table(
-        {prop.name: pa.array(columns.get(prop.wire, [None] * rows), pa.string()) for prop in spec.properties}
-    )
+    absent = pa.nulls(rows.num_rows, pa.string())
+    known = rows.column_names
+    return pa.table({prop.name: rows[prop.wire] if prop.wire in known else absent for prop in spec.properties})

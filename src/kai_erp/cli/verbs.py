@@ -31,6 +31,7 @@ OVERVIEW: Mapping[str, Verb] = {
     "orders": Verb(_QUESTIONS, "Customer orders with lines still to be shipped; what is late."),
     "customers": Verb(_QUESTIONS, "Customers by part of their name or city, by state or number."),
     "inventory": Verb(_QUESTIONS, "Stock of items: on hand, available, on order, in each warehouse."),
+    "export": Verb("exporting", "Write a whole answer, or collection, to Parquet, CSV or JSONL."),
     "serve": Verb("serving", "Serve the REST API, and assistants over HTTP."),
     "mcp": Verb("assisting", "Serve an assistant over stdio; it starts this command itself."),
     "connectors": Verb("catalogue", "List what can be asked, and the rights that needs."),

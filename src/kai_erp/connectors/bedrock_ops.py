@@ -239,7 +239,7 @@ def _jobs(query: ScheduleQuery, job: Expression | None) -> IDOSpec:
 
 
 def _schedules(query: ScheduleQuery, job: Expression | None, operations: Expression | None) -> IDOSpec:
-    """Return the read of scheduled times: never whole, since the rows of finished jobs stay in it."""
+    """Return the read of scheduled times; the rows of finished jobs stay in it, so that it may be very long."""
     jobs = KeySource("SLJobRoutes" if query.work_center else "SLJobs", "Job", "Job")
     return IDOSpec(
         "SLJrtSchs",

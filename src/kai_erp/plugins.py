@@ -45,7 +45,9 @@ _FORMS = {
 _OWN_VERBS = frozenset({"ask", "close", "connectors", "doctor", "export", "keys", "mcp", "serve", "simulate"})
 _OWN_ROOMS = frozenset({"connectors", "console", "docs", "health", "mcp", "metrics", "ready", "sign-in", "static"})
 _OWN_SCOPES = frozenset({"ops:read"})
-_OWN_PARAMETERS = frozenset({"cursor", "demo", "format", "freshness", "limit", "output"})
+_OWN_PARAMETERS = frozenset(
+    {"cursor", "demo", "form", "format", "freshness", "limit", "output", "overwrite", "restart", "source", "to"}
+)
 _KINDS = frozenset({"boolean", "integer", "null", "string"})
 
 

@@ -1,6 +1,6 @@
 """The command `kai-erp`.
 
-Exit codes: 0 answered; 1 failed; 2 wrong usage, or wrong or missing settings.
+Exit codes: 0 answered; 1 failed; 2 wrong usage, or wrong or missing settings; 130 interrupted.
 """
 
 from __future__ import annotations

@@ -70,26 +70,32 @@ def add_to(cli: typer.Typer) -> None:
 
 
 def _command(connector: Connector) -> Callable[..., None]:
-    filters = _filters(connector)
+    filters = filters_of(connector)
 
     def command(**options: Any) -> None:  # noqa: ANN401  # the signature is made below
         chosen: Format = options["output"]
         limit = options["limit"] or (TABLE_ROWS if chosen is Format.TABLE else LARGEST_LIMIT)
-        query = _query(connector, {name: options[name] for name in filters})
+        query = query_of(connector, {name: options[name] for name in filters})
         _ask(connector, query, _Manner(chosen, limit, options["freshness"], options["demo"]))
 
-    parameters = {**filters, **_COMMON}
+    return with_options(command, {**filters, **_COMMON})
+
+
+def with_options(
+    command: Callable[..., None], options: Mapping[str, tuple[object, object]]
+) -> Callable[..., None]:
+    """Return a command with options that typer can read: for each its annotation and its default."""
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by typer
         [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in parameters.items()
+            for name, (annotation, default) in options.items()
         ]
     )
-    command.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
+    command.__annotations__ = {name: annotation for name, (annotation, _) in options.items()}
     return command
 
 
-def _filters(connector: Connector) -> dict[str, tuple[object, object]]:
+def filters_of(connector: Connector) -> dict[str, tuple[object, object]]:
     """Return the option of each of the connector's parameters: its annotation and its default."""
     schema = connector.query.model_json_schema()
     return {
@@ -105,7 +111,8 @@ def _option(name: str, entry: Mapping[str, Any], required: bool) -> tuple[object
     return annotation, ... if required else entry.get("default")
 
 
-def _query(connector: Connector, values: Mapping[str, object]) -> ConnectorQuery:
+def query_of(connector: Connector, values: Mapping[str, object]) -> ConnectorQuery:
+    """Return the question with these filters. Raises InvalidParameter for a value that cannot be."""
     try:
         return connector.query.model_validate(values)
     except ValidationError as failure:

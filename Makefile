@@ -47,9 +47,8 @@ fix: $(VENV)/.dev ## mend what can be mended by itself
 	@for name in schedule orders customers inventory; do \
 		$(BIN)/kai-erp connectors $$name --markdown > docs/reference/$$name.md || exit 1; done
 
-bench: $(VENV)/.dev ## measure, as ratios in one run
-	@$(BIN)/python benchmarks/wire.py
-	@$(BIN)/python benchmarks/payload.py
+bench: $(VENV)/.dev ## measure, as ratios in one run; BENCH='--quick --only NAME…' less of it
+	@$(BIN)/python -m benchmarks.run $(BENCH)
 
 fuzz: $(VENV)/.dev ## try the readers of foreign text with much more of it; EXAMPLES=… each
 	@$(BIN)/python tests/fuzz/run.py $(EXAMPLES)

@@ -25,6 +25,15 @@ _KEPT = 256
 _NUMBERED = re.compile(r"(\D*?)([ 0]*\d+)\Z")
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The cuts of a read that had so many rows."""
+
+    at: float
+    rows: int
+    cuts: tuple[str, ...]
+
+
 class Cuts:
     """Where collections were best cut when they were last read, so that all parts had about as many rows.
 
@@ -36,18 +45,21 @@ class Cuts:
     def __init__(self, most: int, clock: Clock) -> None:
         self.most = most
         self._clock = clock
-        self._known: OrderedDict[Hashable, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
 
     def recall(self, read: Hashable) -> tuple[str, ...] | None:
         """Return the cuts of a read; None when it is not known or was too long ago."""
-        at, cuts = self._known.get(read, (float("-inf"), None))
-        return cuts if self._clock() - at <= _KEPT_SECONDS else None
+        known = self._known.get(read)
+        return known.cuts if known and self._clock() - known.at <= _KEPT_SECONDS else None
 
     def remember(self, read: Hashable, cells: pa.ChunkedArray[pa.StringScalar], page_size: int) -> None:
-        """Note the first key of each row of a read, in the server's order."""
-        pages = -(-len(cells) // page_size)
-        self._known[read] = self._clock(), cut_evenly(cells, min(self.most, pages))
-        self._known.move_to_end(read)
+        """Note the first key of each row of a read, in the server's order; cuts stay while they are good."""
+        rows, known = len(cells), self._known.pop(read, None)
+        if known is not None and abs(rows - known.rows) <= known.rows // 10:
+            self._known[read] = replace(known, at=self._clock())
+            return
+        cuts = cut_evenly(cells, min(self.most, -(-rows // page_size)))
+        self._known[read] = _Known(self._clock(), rows, cuts)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
 

@@ -149,8 +149,10 @@ def leading_to(gateway: str) -> Iterator[dict[str, object]]:
         }
 
 
-def in_turns(contenders: Sequence[Contender], rounds: int, expected: Expected | None) -> dict[str, Taken]:
-    """Return what each contender took, all working in turns; the first turn is not counted.
+def in_turns(
+    contenders: Sequence[Contender], rounds: int, expected: Expected | None, *, warm: int = 1
+) -> dict[str, Taken]:
+    """Return what each contender took, all working in turns; the `warm` first ones are not counted.
 
     Raises WrongAnswer when one gives another answer than is expected.
     """
@@ -159,11 +161,11 @@ def in_turns(contenders: Sequence[Contender], rounds: int, expected: Expected | 
         processes = [stack.enter_context(started(contender.command())) for contender in contenders]
         for process in processes:
             process.heard()
-        for turn in range(rounds + 1):
+        for turn in range(warm + rounds):
             for contender, process in zip(contenders, processes, strict=True):
                 done = process.go()
                 if contender.checked and expected and (done.rows, done.digest) != (expected.rows, expected.digest):
                     raise WrongAnswer(f"{contender.name}: {done.rows} records, {done.digest}; not {expected}")
-                if turn:
+                if turn >= warm:
                     taken[contender.name].append(done)
     return {name: Taken(tuple(done)) for name, done in taken.items()}

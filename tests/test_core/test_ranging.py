@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pytest
@@ -217,6 +217,32 @@ async def test_a_large_collection_is_read_by_keys_and_known_to_be_large() -> Non
         reads = await slow.parallel_fetch([JOBS, TIMES])
         assert reads["SLJrtSchs"].table["Job"].to_pylist() == ["1", "2"]
         assert tables.filters("SLJrtSchs") == filters
+
+
+@dataclass
+class Clamping(Tables):
+    """Gives two rows a page at most, whatever is asked for, and does not always say whether more remain."""
+
+    says: bool = True
+
+    async def page(self, request: ido.LoadRequest) -> ido.Page:
+        page = await super().page(replace(request, record_cap=2))
+        return page if self.says else replace(page, more_rows=None)
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_a_server_that_clamps_its_pages_is_not_walked_at_a_glance(says: bool) -> None:
+    tables = Clamping(DATA, says=says)
+    reads = await engine(tables, 100).parallel_fetch([JOBS, TIMES])
+    assert reads["SLJrtSchs"].table["Job"].to_pylist() == ["1", "2"]
+    assert tables.filters("SLJrtSchs")[:3] == [None, None, "Job IN ('1','2')"]
+
+
+async def test_a_server_that_does_not_say_whether_rows_remain_is_read_whole_all_the_same() -> None:
+    tables = Clamping({**DATA, "SLJrtSchs": DATA["SLJrtSchs"][:2]}, says=False)
+    reads = await engine(tables, 100).parallel_fetch([JOBS, TIMES])
+    assert reads["SLJrtSchs"].table.num_rows == 2
+    assert tables.filters("SLJrtSchs") == [None, None]
 
 
 async def test_a_collection_that_shows_no_rows_at_a_glance_is_asked_by_keys() -> None:

@@ -27,7 +27,7 @@ _IMPLAUSIBLE = 5  # so many keys that exist elsewhere have some rows
 class ReadingRules:
     """How collections are read: `page_size` rows at a time; the driving one to at most `row_limit` rows.
 
-    With `cuts` long ones are read in parts.
+    With `cuts` long ones are read in parts. `one_page` gives up on a collection when a second page brings rows.
     """
 
     page_size: int
@@ -36,6 +36,7 @@ class ReadingRules:
     traits: Traits
     cuts: Cuts | None = None
     row_limit: int | None = None
+    one_page: bool = False
     progress: Progress | None = None
     reuse: bool = False
 
@@ -132,6 +133,8 @@ class Reading:
         bounded = self.spec.driving or self.spec.limited
         if bounded and limit is not None and self.rows > limit:
             raise TooManyRows(self.rows, limit)
+        if self.rules.one_page and self.pages > 1 and rows:
+            raise TooManyRows(self.rows, self.rows - rows)
 
     def _read_of(self, rows: pa.Table) -> CollectionRead:
         table = text_table(self.spec, rows)

@@ -125,7 +125,7 @@ class RestEngine:
         size = self._sizes.get(_rows_of(spec))
         if size is None:
             page = min(rules.page_size or _GLANCE, _GLANCE)
-            return await self._whole(spec, page - 1, replace(rules, page_size=page, cuts=None))
+            return await self._whole(spec, page - 1, replace(rules, page_size=page, cuts=None, one_page=True))
         return await self._whole(spec, 2 * size.rows, rules) if size.whole else None
 
     async def _whole(self, spec: IDOSpec, limit: int, rules: ReadingRules) -> CollectionRead | None:

@@ -121,6 +121,10 @@ def _cast(texts: pa.Array, kind: PropertyType) -> pa.Array:
     if kind is PropertyType.INTEGER:
         return pc.cast(pc.cast(texts, DECIMAL), pa.int64())
     exact = pc.cast(texts, _LAKE_DECIMAL)
+    try:
+        return pc.cast(exact, DECIMAL)  # most have zeros only beyond the places that we keep
+    except pa.ArrowInvalid:
+        pass
     return pc.cast(pc.round(exact, ndigits=DECIMAL.scale, round_mode="half_towards_infinity"), DECIMAL)
 
 

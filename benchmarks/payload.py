@@ -5,24 +5,18 @@ Run with `make bench`. A hundred operations of the simulated small plant, asked 
 
 from __future__ import annotations
 
-import asyncio
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from mcp import Client
 from mcp.types import TextContent
 
 from kai_erp import formats
-from kai_erp.app import App, Asked, open_app
-from kai_erp.config import load_settings
+from kai_erp.app import App, Asked
 from kai_erp.connectors import ScheduleQuery
-from kai_erp.demo import demo_settings
-from kai_erp.logs import configure_logs
 from kai_erp.mcp.server import KaiErpMcpServer
 
 RECORDS = 100
-RESULTS = Path(__file__).parent / "results" / "payload.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +27,6 @@ class Payload:
     structured: int
     csv: int
     json: int
-
-    def lines(self) -> list[str]:
-        """Return the lines that are printed."""
-        forms = {"CSV": self.csv, "text of the tool call": self.text, "structured content": self.structured}
-        rows = [f"{name:24}{size:>9,} B{size / self.csv:>7.2f}" for name, size in forms.items()]
-        return [*rows, f"{'JSON of the rows':24}{self.json:>9,} B{self.json / self.csv:>7.2f}"]
 
 
 async def measure(app: App) -> Payload:
@@ -56,20 +44,3 @@ async def measure(app: App) -> Payload:
         csv=sum(map(len, formats.csv(answer.records, zone))),
         json=len(json.dumps(formats.rows(answer.records, zone), ensure_ascii=False).encode()),
     )
-
-
-async def main() -> None:
-    """Measure, print, and keep the result."""
-    settings = load_settings()
-    configure_logs(settings, quiet=True)
-    with demo_settings(settings) as demo:
-        async with open_app(demo, simulated=True) as app:
-            payload = await measure(app)
-    print(f"\n{RECORDS} operations over MCP, and what they are of CSV")
-    print("\n".join(payload.lines()))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(asdict(payload), indent=2))
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

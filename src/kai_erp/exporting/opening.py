@@ -57,7 +57,8 @@ def stream_of(export: Export, settings: Settings, tenant: Tenant) -> CollectionW
     connectors = {connector.name: connector for connector in shown_connectors(settings)}
     if export.query is None:
         return _walk(export, settings, tenant, list(connectors.values()))
-    return _answer(export, connectors[export.name], Moment(tenant.now(), settings.zone), tenant)
+    moment = Moment(tenant.now(), settings.zone)
+    return _answer(connectors[export.name], export.query, export.source, moment, tenant)
 
 
 def _walk(export: Export, settings: Settings, tenant: Tenant, connectors: list[Connector]) -> CollectionWalk:
@@ -73,14 +74,12 @@ def _walk(export: Export, settings: Settings, tenant: Tenant, connectors: list[C
     )
 
 
-def _answer(export: Export, connector: Connector, moment: Moment, tenant: Tenant) -> WholeAnswer | LakeAnswer:
-    query, lake = export.query, tenant.sources.lake
-    if query is None:
-        raise InvalidParameter("NAME", f"{connector.name} is asked with a query")
-    spec = (
-        connector.get_lake_query(query, moment, lake.tables) if lake and export.source is not Source.REST else None
-    )
-    if export.source is Source.LAKE and spec is None:
+def _answer(
+    connector: Connector, query: ConnectorQuery, wanted: Source, moment: Moment, tenant: Tenant
+) -> WholeAnswer | LakeAnswer:
+    lake = tenant.sources.lake
+    spec = connector.get_lake_query(query, moment, lake.tables) if lake and wanted is not Source.REST else None
+    if wanted is Source.LAKE and spec is None:
         why = (
             f"{connector.name} cannot come from the lake"
             if lake

@@ -124,8 +124,7 @@ def _cast(texts: pa.Array, kind: PropertyType) -> pa.Array:
     try:
         return pc.cast(exact, DECIMAL)  # most have zeros only beyond the places that we keep
     except pa.ArrowInvalid:
-        pass
-    return pc.cast(pc.round(exact, ndigits=DECIMAL.scale, round_mode="half_towards_infinity"), DECIMAL)
+        return pc.cast(pc.round(exact, ndigits=DECIMAL.scale, round_mode="half_towards_infinity"), DECIMAL)
 
 
 def _flags(texts: pa.Array) -> Typed:

@@ -186,7 +186,7 @@ async def open_app(
         audit = stack.enter_context(AuditLog(settings.audit_log, audit_stream))
         metrics = Metrics(clock)
         connectors = shown_connectors(settings)
-        shared = await _open_shared(stack, settings, now, metrics)
+        shared = await open_shared_store(stack, settings, now, metrics)
         around = Surroundings(clock, now, metrics, shared)
         tenant = None if settings.missing() else await open_tenant(stack, settings, around)
         answers = shared.answers({connector.name: connector for connector in connectors}) if shared else None
@@ -210,7 +210,7 @@ def _desk(settings: Settings, clock: Clock, watch: Watch) -> Desk:
     )
 
 
-async def _open_shared(stack: AsyncExitStack, settings: Settings, now: Now, watch: Watch) -> Shared | None:
+async def open_shared_store(stack: AsyncExitStack, settings: Settings, now: Now, watch: Watch) -> Shared | None:
     """Return what replicas share; None without REDIS_URL."""
     if settings.redis_url is None:
         return None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kai_erp.access import check_supported
+from kai_erp.app import open_shared_store
 from kai_erp.config import Settings
 from kai_erp.connectors import Moment
 from kai_erp.connectors.parameters import ConnectorQuery
@@ -108,9 +109,5 @@ async def opened_tenant(settings: Settings, now: Now) -> AsyncIterator[Tenant]:
     )
     async with AsyncExitStack() as stack:
         around = Surroundings(time.monotonic, now)
-        if settings.redis_url is not None:
-            from kai_erp.shared.opening import open_shared  # noqa: PLC0415  # only where replicas share a budget
-
-            shared = await open_shared(stack, settings, now, around.watch)
-            around = Surroundings(around.clock, now, around.watch, shared)
-        yield await open_tenant(stack, patient, around)
+        shared = await open_shared_store(stack, settings, now, around.watch)
+        yield await open_tenant(stack, patient, replace(around, shared=shared))

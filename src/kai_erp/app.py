@@ -13,6 +13,7 @@ from kai_erp.access import check_supported
 from kai_erp.access.limits import Places, Rates
 from kai_erp.admission import Admission
 from kai_erp.audit import AuditLog
+from kai_erp.checkups import Checkups
 from kai_erp.config import Settings
 from kai_erp.connectors import BaseConnector, ConnectorResult, Moment
 from kai_erp.connectors.parameters import ConnectorQuery
@@ -28,6 +29,7 @@ from kai_erp.noting import Notebook
 from kai_erp.plugins import shown_connectors
 from kai_erp.preflight import ConnectorCheck, LakeCheck, check_connectors, check_lake
 from kai_erp.questions import DEFAULT_LIMIT, LARGEST_LIMIT, Answer, Asked
+from kai_erp.showing import Showcase
 from kai_erp.snapshots import Question, Snapshot, SnapshotStore
 from kai_erp.tenant import Surroundings, Tenant, open_tenant
 
@@ -71,6 +73,8 @@ class App:
         self._tenant, self._desk = parts.tenant, parts.desk
         self._places = Places(settings.inbound_concurrency)
         self._snapshots, self._notebook = parts.snapshots, parts.notebook
+        self.recent = parts.notebook.recent
+        self.checkups = Checkups(self.preflight, self.lake_check, utc_now)
 
     async def ask(self, asked: Asked, progress: Progress | None = None) -> Answer:
         """Return a page of an answer.
@@ -123,6 +127,8 @@ class App:
             )
 
         identical = (asked.caller.scopes, asked.connector, asked.query)
+        if asked.look is not None:
+            return await self._desk.show(identical, asked.freshness, read, asked.look, progress)
         return await self._desk.answer(identical, asked.freshness, read, progress)
 
     def _configured(self) -> Tenant:
@@ -206,6 +212,7 @@ def _desk(settings: Settings, clock: Clock, watch: Watch) -> Desk:
         Admission(settings.sl10_max_concurrency, patience, watch),
         Flights(),
         Keeping(clock, settings.cache_ttl_seconds, room, lambda result: int(result.records.nbytes)),
+        Showcase(clock, settings.snapshot_ttl_seconds, room),
         watch,
     )
 

@@ -11,6 +11,8 @@ from kai_erp.core.keeping import Keeping
 from kai_erp.core.types import Freshness, Progress
 from kai_erp.core.watching import Watch
 from kai_erp.flights import Flights
+from kai_erp.questions import Look
+from kai_erp.showing import Showcase
 
 Read = Callable[[Progress], Awaitable[ConnectorResult]]
 _PASSING = frozenset({"collection_unavailable", "lake_unavailable"})
@@ -27,7 +29,21 @@ class Desk:
     admission: Admission
     flights: Flights[ConnectorResult]
     kept: Keeping[ConnectorResult]
+    showcase: Showcase
     watch: Watch
+
+    async def show(
+        self, key: Hashable, freshness: Freshness, read: Read, look: Look, progress: Progress | None
+    ) -> ConnectorResult:
+        """Return an answer that is on show, or put a new one there. Raises CursorExpired when it is gone."""
+        key = (key, freshness)
+        shown = self.showcase.find(key, look)
+        self.watch.looked_up("shown", hit=shown is not None)
+        if shown is not None:
+            return as_cached(shown)
+        result = await self.flights.join(key, self._admitted(key, read), progress)
+        self.showcase.put(key, result)
+        return result
 
     async def answer(
         self, key: Hashable, freshness: Freshness, read: Read, progress: Progress | None
@@ -38,15 +54,19 @@ class Desk:
             return as_cached(kept)
         flight = (key, freshness)
         self.watch.looked_up("flight", hit=self.flights.has(flight))
+        return await self.flights.join(flight, self._admitted(flight, read), progress)
+
+    def _admitted(self, key: Hashable, read: Read) -> Read:
+        """Return a reading that waits for room, and is kept when it is whole."""
 
         async def admitted(told: Progress) -> ConnectorResult:
             async with self.admission.place():
                 result = await read(told)
             if _is_whole(result):
-                self.kept.put((key, freshness), result)
+                self.kept.put(key, result)
             return result
 
-        return await self.flights.join(flight, admitted, progress)
+        return admitted
 
     def _kept(self, key: Hashable, freshness: Freshness) -> ConnectorResult | None:
         """Return a kept answer that was asked for as fresh as this one, or fresher; none will do for now."""

@@ -140,7 +140,7 @@ class Metrics(Watch):
         self._renewals.labels(upstream).inc()
 
     @override
-    def looked_up(self, cache: Literal["answer", "flight", "reference"], *, hit: bool) -> None:
+    def looked_up(self, cache: Literal["answer", "flight", "reference", "shown"], *, hit: bool) -> None:
         self._lookups.labels(cache, "hit" if hit else "miss").inc()
 
     @override

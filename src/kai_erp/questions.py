@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -17,11 +18,24 @@ LARGEST_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How somebody looks at an answer that all who look share.
+
+    Args:
+        within: seconds; an answer that was read at most so long ago will do.
+        as_of: that of the answer which is being looked at, to see more of the same; then no other will do.
+    """
+
+    within: float
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One request for a page of an answer.
 
     With a `cursor` the page comes from the kept answer; `given` names the parameters that were put beside it and
-    must then be those of the first request.
+    must then be those of the first request. With a `look` it comes from an answer that is shown to others too.
     """
 
     connector: str
@@ -31,6 +45,7 @@ class Asked:
     cursor: str | None = None
     caller: Caller = ANYBODY
     given: frozenset[str] = field(default_factory=frozenset)
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)

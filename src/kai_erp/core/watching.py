@@ -26,7 +26,7 @@ class Watch:
     def token_renewed(self, upstream: Upstream) -> None:
         """A new token was obtained."""
 
-    def looked_up(self, cache: Literal["answer", "flight", "reference"], *, hit: bool) -> None:
+    def looked_up(self, cache: Literal["answer", "flight", "reference", "shown"], *, hit: bool) -> None:
         """An answer or a collection was looked for among those kept, or under way."""
 
     def shed(self) -> None:

@@ -35,6 +35,7 @@ from kai_erp.tenant import Surroundings, Tenant, open_tenant
 
 if TYPE_CHECKING:
     from kai_erp.shared.opening import Shared
+    from kai_erp.shared.roll import Roll
 
 __all__ = ["DEFAULT_LIMIT", "LARGEST_LIMIT", "Answer", "App", "Asked", "open_app", "utc_now"]
 
@@ -60,6 +61,7 @@ class Parts:
     snapshots: SnapshotStore
     notebook: Notebook
     metrics: Metrics
+    roll: Roll | None
 
 
 class App:
@@ -69,7 +71,7 @@ class App:
         self.settings = settings
         self.simulated = simulated
         self.connectors = {connector.name: connector for connector in parts.connectors}
-        self.metrics, self.rates = parts.metrics, parts.rates
+        self.metrics, self.rates, self.roll = parts.metrics, parts.rates, parts.roll
         self._tenant, self._desk = parts.tenant, parts.desk
         self._places = Places(settings.inbound_concurrency)
         self._snapshots, self._notebook = parts.snapshots, parts.notebook
@@ -201,7 +203,9 @@ async def open_app(
         metrics.gauge("kai_erp_kept_answers_bytes", "Bytes they take.", lambda: snapshots.taken)
         notebook = Notebook(audit, metrics, now)
         rates = shared.rates() if shared else None
-        parts = Parts(connectors, tenant, rates, _desk(settings, clock, metrics), snapshots, notebook, metrics)
+        roll = await stack.enter_async_context(shared.roll(now)) if shared else None
+        desk = _desk(settings, clock, metrics)
+        parts = Parts(connectors, tenant, rates, desk, snapshots, notebook, metrics, roll)
         yield App(settings, parts, simulated=simulated)
 
 

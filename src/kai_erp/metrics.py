@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -23,12 +24,32 @@ from kai_erp import __version__
 from kai_erp.core.types import Clock
 from kai_erp.core.watching import BreakerState, Upstream, Watch
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics", "Reading"]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _STATES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 _UPSTREAMS: tuple[Upstream, ...] = ("erp", "lake")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All numbers at one moment: name, labels and value of each."""
+
+    samples: Sequence[tuple[str, Mapping[str, str], float]]
+
+    def of(self, name: str, **labels: str) -> float | None:
+        """Return a number; the sum of those that have these labels; None when there is none."""
+        values = [
+            value for known, having, value in self.samples if known == name and labels.items() <= having.items()
+        ]
+        return sum(values) if values else None
+
+    def by(self, label: str, name: str, **labels: str) -> dict[str, float]:
+        """Return a number for each value of a label that has any, the largest first."""
+        kinds = {having[label] for known, having, _ in self.samples if known == name and label in having}
+        found = {kind: self.of(name, **{label: kind}, **labels) for kind in kinds}
+        return dict(sorted(((kind, value) for kind, value in found.items() if value), key=lambda one: -one[1]))
 
 
 class Metrics(Watch):
@@ -97,6 +118,26 @@ class Metrics(Watch):
             self._breaker.labels(upstream)
             age.labels(upstream).set_function(partial(self.token_age, upstream))
         self._renewals = renewals
+        self._started = Gauge(
+            "kai_erp_budget_started",
+            "Requests this process began in the last minute.",
+            ("upstream",),
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "kai_erp_budget_waiting", "Requests that wait for a slot.", ("upstream",), registry=registry
+        )
+        self._limit = Gauge(
+            "kai_erp_budget_limit",
+            "Requests that all replicas may begin in a minute.",
+            ("upstream",),
+            registry=registry,
+        )
+
+    def read(self) -> Reading:
+        """Return every number as it is now."""
+        samples = (sample for metric in self.registry.collect() for sample in metric.samples)
+        return Reading([(sample.name, sample.labels, sample.value) for sample in samples])
 
     def gauge(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Show a number that is asked for at each scrape."""
@@ -142,6 +183,14 @@ class Metrics(Watch):
     @override
     def looked_up(self, cache: Literal["answer", "flight", "reference", "shown"], *, hit: bool) -> None:
         self._lookups.labels(cache, "hit" if hit else "miss").inc()
+
+    @override
+    def budgeted(
+        self, upstream: Upstream, limit: int, started: Callable[[], int], waiting: Callable[[], int]
+    ) -> None:
+        self._limit.labels(upstream).set(limit)
+        self._started.labels(upstream).set_function(started)
+        self._waiting.labels(upstream).set_function(waiting)
 
     @override
     def shed(self) -> None:

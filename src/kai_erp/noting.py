@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from kai_erp.models.result import Meta, utc_text
 from kai_erp.questions import Answer, Asked
 
 _CANCELLED, _DEFECT, _ANSWERED, _PAGE = "cancelled", "internal_error", "answered", "page"
+_RECENT = 50
 _REQUEST_NAMES = ("request_id", "call")
 tracer = trace.get_tracer("kai_erp")
 
@@ -41,6 +43,11 @@ class Notebook:
 
     def __init__(self, audit: AuditLog, metrics: Metrics, now: Now) -> None:
         self._audit, self._metrics, self._now = audit, metrics, now
+        self._recent: deque[Mapping[str, object]] = deque(maxlen=_RECENT)
+
+    def recent(self) -> list[Mapping[str, object]]:
+        """Return the lines of the last questions, the newest first, whether they are written or not."""
+        return list(reversed(self._recent))
 
     @contextmanager
     def question(self, asked: Asked) -> Iterator[Note]:
@@ -61,8 +68,10 @@ class Notebook:
                 meta = note.answer.meta if note.answer else None
                 self._metrics.asked(asked.connector, meta.source.value if meta else "", outcome, seconds)
                 _mark(span, asked, meta, outcome)
+                line = self._line(asked, meta, outcome, seconds)
+                self._recent.append(line)
                 if self._audit.wanted:
-                    self._audit.write(self._line(asked, meta, outcome, seconds))
+                    self._audit.write(line)
 
     def _line(self, asked: Asked, meta: Meta | None, outcome: str, seconds: float) -> dict[str, object]:
         line: dict[str, object] = {

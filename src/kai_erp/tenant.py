@@ -67,7 +67,9 @@ class Surroundings:
     def budget(self, upstream: Upstream, concurrency: int, per_minute: int) -> RequestBudget:
         """Return how much an upstream is asked of."""
         window = self.shared.window(upstream) if self.shared else None
-        return RequestBudget(concurrency, per_minute, self.clock, window)
+        budget = RequestBudget(concurrency, per_minute, self.clock, window)
+        self.watch.budgeted(upstream, per_minute, budget.started, budget.waiting)
+        return budget
 
     def passage(self, upstream: Upstream, tokens: TokenManager, budget: RequestBudget) -> Passage:
         """Return what every request to an upstream passes."""

@@ -87,6 +87,14 @@ class RequestBudget:
         """Return for how many seconds more no request is started."""
         return max(0.0, self._hold_until - self._clock())
 
+    def started(self) -> int:
+        """Return how many requests this process has started in the last minute."""
+        return len(self._earlier())
+
+    def waiting(self) -> int:
+        """Return how many wait for a slot."""
+        return sum(not turn.done() for _, _, turn in self._waiting)
+
     async def _enter(self, rank: int) -> None:
         if self._free > 0:
             self._free -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 Upstream = Literal["erp", "lake"]
@@ -28,6 +29,11 @@ class Watch:
 
     def looked_up(self, cache: Literal["answer", "flight", "reference", "shown"], *, hit: bool) -> None:
         """An answer or a collection was looked for among those kept, or under way."""
+
+    def budgeted(
+        self, upstream: Upstream, limit: int, started: Callable[[], int], waiting: Callable[[], int]
+    ) -> None:
+        """An upstream may be asked so much a minute; what was started and what waits is known when asked for."""
 
     def shed(self) -> None:
         """A question was turned away, since too much is being asked."""

@@ -18,6 +18,7 @@ from kai_erp.ionapi import read_ionapi
 from kai_erp.shared.answers import SharedAnswers
 from kai_erp.shared.link import Link, check_url
 from kai_erp.shared.rates import SharedRates
+from kai_erp.shared.roll import Roll
 from kai_erp.shared.sealing import Vault
 from kai_erp.shared.tokens import SharedTokens
 from kai_erp.shared.window import SharedWindow
@@ -44,6 +45,10 @@ class Shared:
     def rates(self) -> SharedRates:
         """Return what callers ask of all replicas."""
         return SharedRates(self.link, self.vault)
+
+    def roll(self, now: Now) -> Roll:
+        """Return the roll of replicas."""
+        return Roll(self.link, self.vault, now)
 
     def answers(self, connectors: Mapping[str, BaseConnector[ConnectorQuery]]) -> SharedAnswers:
         """Return the kept answers of some connectors."""

@@ -49,6 +49,10 @@ class Places:
         self._concurrency = concurrency
         self._working: Counter[str] = Counter()
 
+    def taken(self, caller: str) -> int:
+        """Return how many places a caller holds."""
+        return self._working[caller]
+
     @contextmanager
     def held(self, caller: str) -> Iterator[None]:
         """Hold a place within the context. Raises RateLimited when all of a caller's are taken."""

@@ -25,6 +25,7 @@ from kai_erp.api.routes.questions import describe_required, question_router
 from kai_erp.api.security import Door, Keeping
 from kai_erp.app import open_app, utc_now
 from kai_erp.config import Settings, load_settings
+from kai_erp.console.serving import add_console, refusal
 from kai_erp.logs import configure_logs
 from kai_erp.mcp.http import HEADERS as MCP_HEADERS
 from kai_erp.mcp.http import PATH as MCP_PATH
@@ -68,20 +69,30 @@ def create_app(settings: Settings, *, simulated: bool = False) -> FastAPI:
         responses={"default": {"model": Problem, "description": "A problem.", "content": {PROBLEM_JSON: {}}}},
     )
     api.state.settings, api.state.assistants = settings, assistants
+    api.state.stop_streams = lambda: _stop_streams(api)
     add_handlers(api)
     _guard(api, settings)
     for connector in shown_connectors(settings):
         api.include_router(question_router(connector))
     api.include_router(service.router)
     api.router.routes.append(Route(MCP_PATH, assistants, include_in_schema=False))
+    add_console(api)
     api.mount("/static", StaticFiles(directory=service.STATIC), name="static")
     api.openapi = lambda: _described(api)  # type: ignore[method-assign]  # how FastAPI lets it be extended
     return api
 
 
+def _stop_streams(api: FastAPI) -> None:
+    """End what would go on for ever when the server is to stop."""
+    api.state.assistants.stop_streams()
+    api.state.streams.stop()
+
+
 def _guard(api: FastAPI, settings: Settings) -> None:
     """Put the door before everything, and before the door what every request passes."""
-    api.add_middleware(Door, settings=settings, guarded=lambda: getattr(api.state, "guarded", None))
+    api.add_middleware(
+        Door, settings=settings, guarded=lambda: getattr(api.state, "guarded", None), page_of=refusal
+    )
     if settings.cors_origins:
         api.add_middleware(
             CORSMiddleware,

@@ -80,38 +80,51 @@ _SUGGESTIONS = {
 
 def problem(request: Request, code: str, detail: str, suggestion: str, **more: object) -> JSONResponse:
     """Return the response for an error code; `errors` and `headers` may be given beside."""
-    kind = _KINDS[code]
     errors, headers = more.get("errors"), more.get("headers")
-    body = Problem(
+    body = _problem(request, code, detail, suggestion, errors if isinstance(errors, list) else None)
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        body.status,
+        headers=dict(headers) if isinstance(headers, Mapping) else None,
+        media_type=PROBLEM_JSON,
+    )
+
+
+def _problem(request: Request, code: str, detail: str, suggestion: str, errors: list[Fault] | None) -> Problem:
+    kind = _KINDS[code]
+    return Problem(
         title=kind.title,
         status=kind.status,
         detail=detail,
         code=code,
         suggestion=suggestion,
         request_id=request.state.request_id,
-        errors=errors if isinstance(errors, list) else None,
-    )
-    return JSONResponse(
-        body.model_dump(exclude_none=True),
-        kind.status,
-        headers=dict(headers) if isinstance(headers, Mapping) else None,
-        media_type=PROBLEM_JSON,
+        errors=errors,
     )
 
 
-def answer_to(request: Request, error: KaiErpError) -> JSONResponse:
-    """Return the answer to a request that fails; what the ERP said stands in its text, without credentials."""
+def problem_of(request: Request, error: KaiErpError) -> Problem:
+    """Return what to tell of a failure; what the ERP said stands in its text, without credentials."""
     event = "request refused" if isinstance(error, AccessError) else "question failed"
     log.warning(event, code=error.code, reason=str(error))
     faults = (
         [Fault(parameter=error.parameter, message=error.problem)] if isinstance(error, InvalidParameter) else None
     )
-    return problem(
-        request, error.code, str(error), error.suggestion, errors=faults, headers=_headers(request, error)
+    return _problem(request, error.code, str(error), error.suggestion, faults)
+
+
+def answer_to(request: Request, error: KaiErpError) -> JSONResponse:
+    """Return the answer to a request that fails."""
+    body = problem_of(request, error)
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        body.status,
+        headers=headers_of(request, error),
+        media_type=PROBLEM_JSON,
     )
 
 
-def _headers(request: Request, error: KaiErpError) -> dict[str, str]:
+def headers_of(request: Request, error: KaiErpError) -> dict[str, str]:
     """Return when to come again, or how to come in."""
     headers = {}
     if isinstance(error, UpstreamUnavailable | Overloaded | RateLimited):

@@ -7,12 +7,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from fastapi import Request
+from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access.doorkeeping import Doorkeeper
 from kai_erp.access.limits import InboundLimits
 from kai_erp.access.metadata import METADATA_PATH
 from kai_erp.api.problems import answer_to, has_credential, too_large
+from kai_erp.api.rooms import EVENTS_PATH, is_page, with_cookie
 from kai_erp.callers import Caller
 from kai_erp.config import Settings, is_loopback
 from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
@@ -20,6 +22,7 @@ from kai_erp.mcp.http import PATH as MCP_PATH
 
 _OPEN = frozenset({"/health", "/ready", "/sign-in", METADATA_PATH})
 _OPEN_BELOW = ("/static/", f"{METADATA_PATH}/")
+_STREAMS = frozenset({MCP_PATH, EVENTS_PATH})  # which wait for what may come, and do no work meanwhile
 _LIMITS = frozenset({"inbound_per_minute", "inbound_concurrency"})
 
 
@@ -41,10 +44,17 @@ class Door:
         app: what is behind the door.
         settings: which ways in there are.
         guarded: gives what the door is kept with; None before the server has started.
+        page_of: makes a page for people of a refusal.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, guarded: Callable[[], Keeping | None]) -> None:
-        self._app, self._settings, self._guarded = app, settings, guarded
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        guarded: Callable[[], Keeping | None],
+        page_of: Callable[[Request, KaiErpError], Response],
+    ) -> None:
+        self._app, self._settings, self._guarded, self._page_of = app, settings, guarded, page_of
         self._spares_this_machine = _LIMITS.isdisjoint(settings.model_fields_set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +67,8 @@ class Door:
             if not body.is_declared_too_large(scope):
                 await self._let_in(scope, body.receive, body.send)
         except KaiErpError as refusal:
-            await answer_to(Request(scope), refusal)(scope, receive, send)
+            answer = self._page_of if is_page(scope) else answer_to
+            await answer(Request(scope), refusal)(scope, receive, send)
         except Exception:  # whoever reads a body that ends early may fail in any way
             if not body.too_large:
                 raise
@@ -72,14 +83,14 @@ class Door:
         if guarded is None:
             raise Overloaded("The server is starting, or has stopped")
         self._check_exposed(scope, guarded)
-        caller = await _admitted(scope, guarded)
+        caller = await _admitted(with_cookie(scope), guarded)
         scope["state"]["caller"] = caller
         name = caller.name or f"at:{_address(scope)}"
         if not caller.name and self._spares_this_machine and is_loopback(_address(scope)):
             await self._app(scope, receive, send)
             return
         await guarded.limits.count(name)
-        listening = scope["method"] == "GET" and path == MCP_PATH  # a stream that waits for what may come
+        listening = scope["method"] == "GET" and path in _STREAMS
         with nullcontext() if listening else guarded.limits.working(name):
             await self._app(scope, receive, send)
 

@@ -71,7 +71,7 @@ def serve(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         greeting = _greeting(listener, chosen, demo=demo)
-        _run(_Server(config, lambda: _say(chosen, greeting), api.state.assistants.stop_streams), listener)
+        _run(_Server(config, lambda: _say(chosen, greeting), api.state.stop_streams), listener)
 
 
 async def _check_opens(settings: Settings) -> None:
@@ -142,10 +142,10 @@ def _greeting(listener: socket.socket, settings: Settings, *, demo: bool) -> str
     return "\n".join(
         (
             f"kai-erp {__version__} on http://{here}:{port} ({about})",
-            "Try:",
+            f"Open http://{here}:{port}/ in a browser, or try:",
             f"  curl 'http://{here}:{port}/bedrock/schedule?limit=3'",
             f"  curl 'http://{here}:{port}/bedrock/schedule?work_center=WELD' -H 'Accept: text/csv'",
-            f"  http://{here}:{port}/docs in a browser",
+            f"  http://{here}:{port}/docs for every parameter and field",
             "Ctrl-C stops it.",
         )
     )

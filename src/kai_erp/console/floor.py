@@ -1,0 +1,145 @@
+"""Shop floor: the production schedule as a board and as a list of what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from kai_erp.app import Answer
+from kai_erp.console.asking import Failed, failed, filled, look, renewal, seen
+from kai_erp.console.board import WEEKS, Window, fill, lanes_of, window_of
+from kai_erp.console.pages import app_of, render
+from kai_erp.console.tables import Order, column, number_of, ordered, part_of, row, rows_of
+from kai_erp.console.texts import query
+
+router = APIRouter(include_in_schema=False)
+SCHEDULE = "production_schedule"
+_FIELDS = ("work_center", "job", "include_completed", "weeks", "from", "sort")
+_LANES_AT_ONCE = 8
+_MOST = 1_000_000
+_PER_CENT = 100
+_URGENCY = "urgency"
+_STATUSES = ("behind", "on_track", "unknown", "complete")
+_URGENT: Order = ((_URGENCY, "ascending"), ("sched_start", "ascending"), ("job", "ascending"))
+ORDERS: Mapping[str, tuple[str, Order]] = {
+    "": ("Behind first", _URGENT),
+    "start": ("Scheduled start", (("sched_start", "ascending"),)),
+    "due": ("Job due", (("job_due", "ascending"), ("sched_start", "ascending"))),
+    "priority": ("Priority", (("priority", "ascending"), ("sched_start", "ascending"))),
+    "hours": ("Most hours first", (("hours_remaining", "descending"),)),
+    "job": ("Job", (("job", "ascending"), ("suffix", "ascending"), ("operation_num", "ascending"))),
+}
+
+
+@router.get("/")
+async def shop_floor(request: Request) -> HTMLResponse:
+    """Show the board, and the list beside it."""
+    found = await look(request, SCHEDULE)
+    values = _form(request)
+    if isinstance(found, Failed):
+        return failed(request, found, "floor.html", **values)
+    return render(
+        request,
+        "floor.html",
+        problem=None,
+        meta=found.meta,
+        totals=row(found.summary),
+        renew=renewal(request, found.meta),
+        **values,
+        **_board(request, found, 0),
+        **_list(request, found),
+    )
+
+
+@router.get("/console/lanes")
+async def more_lanes(request: Request) -> HTMLResponse:
+    """Show further lanes of a board that is being looked at."""
+    found = await look(request, SCHEDULE)
+    if isinstance(found, Failed):
+        return _failed(request, found)
+    skip = number_of(request.query_params.get("skip"), 0, _MOST)
+    return render(request, "floor-lanes.html", meta=found.meta, **_form(request), **_board(request, found, skip))
+
+
+@router.get("/console/operations")
+async def more_operations(request: Request) -> HTMLResponse:
+    """Show further rows of a list that is being looked at."""
+    found = await look(request, SCHEDULE)
+    if isinstance(found, Failed):
+        return _failed(request, found)
+    return render(request, "floor-rows.html", meta=found.meta, **_form(request), **_list(request, found))
+
+
+@router.get("/console/operation")
+async def one_operation(request: Request) -> HTMLResponse:
+    """Show all that is known of one operation."""
+    found = await look(request, SCHEDULE)
+    if isinstance(found, Failed):
+        return _failed(request, found)
+    table, wanted = found.records, request.query_params
+    mask = pc.and_(
+        pc.equal(column(table, "job", pa.string()), wanted.get("of", "")),
+        pc.and_(
+            pc.equal(column(table, "suffix", pa.int64()), number_of(wanted.get("suffix"), 0, _MOST)),
+            pc.equal(column(table, "operation_num", pa.int64()), number_of(wanted.get("op"), 0, _MOST)),
+        ),
+    )
+    operations = rows_of(table.filter(mask))
+    return render(request, "floor-operation.html", meta=found.meta, operation=next(iter(operations), None))
+
+
+def _failed(request: Request, found: Failed) -> HTMLResponse:
+    return failed(request, found, again=f"/?{query(_form(request)['values'])}")
+
+
+def _form(request: Request) -> dict[str, Any]:
+    """Return what the form holds, for it to be shown again and for addresses to go on from."""
+    return {
+        "values": filled(request, _FIELDS),
+        "orders": ORDERS,
+        "weeks": WEEKS,
+        "centers": seen(request, SCHEDULE, "work_center"),
+    }
+
+
+def _board(request: Request, found: Answer, skip: int) -> dict[str, Any]:
+    window = _window(request)
+    lanes = lanes_of(found.records)
+    shown = lanes[skip : skip + _LANES_AT_ONCE]
+    fill(shown, found.records, window)
+    now = window.place(_now(request))
+    return {
+        "window": window,
+        "now": round(now, 2) if 0 <= now <= _PER_CENT else None,
+        "lanes": shown,
+        "lanes_total": len(lanes),
+        "lanes_stop": skip + len(shown),
+    }
+
+
+def sorted_operations(table: pa.Table, sort: str) -> pa.Table:
+    """Return operations in the order that an address names; else those behind first."""
+    order = ORDERS.get(sort, ORDERS[""])[1]
+    ranks = pc.index_in(column(table, "status", pa.string()), value_set=pa.array(_STATUSES))
+    return ordered(table.append_column(_URGENCY, ranks), order).drop_columns([_URGENCY])
+
+
+def _list(request: Request, found: Answer) -> dict[str, Any]:
+    given = request.query_params
+    table = sorted_operations(found.records, given.get("sort", ""))
+    return {"part": part_of(table, number_of(given.get("skip"), 0, _MOST))}
+
+
+def _window(request: Request) -> Window:
+    given, zone = request.query_params, app_of(request).settings.zone
+    return window_of(given.get("from"), number_of(given.get("weeks"), 4, 8), _now(request).date(), zone)
+
+
+def _now(request: Request) -> datetime:
+    return datetime.now(app_of(request).settings.zone)

@@ -1,0 +1,152 @@
+// What pages do in the browser beyond links and forms: formats of its reader, ages, refreshing, keys, copying.
+"use strict";
+
+const zone = document.documentElement.dataset.zone;
+const formats = {
+  number: new Intl.NumberFormat(undefined, { maximumFractionDigits: 8 }),
+  money: new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
+  day: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" }),
+  week: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" }),
+  weekday: new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", timeZone: "UTC" }),
+  moment: new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZone: zone }),
+  whole: new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", timeZone: zone }),
+};
+
+function localize(root) {
+  const each = (selector, write) => root.querySelectorAll(selector).forEach((element) => {
+    if (!element.dataset.local) { element.dataset.local = "1"; write(element); }
+  });
+  each("data[value]", (e) => { e.textContent = formats["money" in e.dataset ? "money" : "number"].format(e.value); });
+  each("time[data-day]", (e) => { e.textContent = formats.day.format(new Date(e.dateTime)); });
+  each("time[data-moment]", (e) => { e.textContent = formats.moment.format(new Date(e.dateTime)); e.title = formats.whole.format(new Date(e.dateTime)); });
+  each("[data-week]", (e) => { e.textContent = formats.week.format(new Date(e.dataset.week)); });
+  each("[data-weekday]", (e) => { e.textContent = formats.weekday.format(new Date(e.dataset.weekday)); });
+}
+
+function showAges() {
+  const words = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+  document.querySelectorAll("[data-age]").forEach((element) => {
+    const seconds = Math.max(0, (Date.now() - new Date(element.dataset.age)) / 1000);
+    const [length, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
+    element.textContent = `(${words.format(-Math.round(length), unit)})`;
+    element.classList.toggle("old", seconds > 900);
+  });
+}
+
+function tell(text) { document.getElementById("live").textContent = text; }
+
+// Refreshing: a stream says when the answer was read anew; hidden pages listen to none.
+let stream = null;
+function listen() {
+  stream?.close();
+  stream = null;
+  const form = document.querySelector("[data-live]");
+  const select = form?.querySelector("[data-every]");
+  if (!select) return;
+  const every = Number(read("every") ?? 0);
+  select.value = String(every);
+  if (!every || document.hidden) return;
+  stream = new EventSource(`${form.dataset.live}&every=${every}`);
+  stream.addEventListener("read", () => reload("The page was refreshed."));
+  stream.addEventListener("failed", (event) => tell(`Refreshing failed: ${JSON.parse(event.data).title}`));
+}
+
+async function reload(told) {
+  const address = new URL(location.href);
+  ["renew", "at", "skip"].forEach((name) => address.searchParams.delete(name));
+  const { scrollX, scrollY } = window;
+  await htmx.ajax("GET", address.pathname + address.search, { target: "#answer", select: "#answer", swap: "outerHTML" });
+  window.scrollTo(scrollX, scrollY);
+  tell(told);
+}
+
+function read(name) { try { return localStorage.getItem(name); } catch { return null; } }
+function keep(name, value) { try { localStorage.setItem(name, value); } catch { /* not kept */ } }
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-every]")) { keep("every", event.target.value); event.stopPropagation(); listen(); }
+});
+document.addEventListener("visibilitychange", () => listen());
+
+document.addEventListener("click", async (event) => {
+  const bar = event.target.closest("a.bar");
+  if (bar && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    await showCard(bar);
+  }
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const told = await copied(document.querySelector(copy.dataset.copy));
+    tell(told);
+    const before = copy.textContent;
+    copy.textContent = told;
+    setTimeout(() => { copy.textContent = before; }, 1500);
+  }
+  if (event.target.closest("#theme")) switchTheme();
+  if (event.target.closest("[data-close]")) closeCard();
+});
+
+// Copies a text; where the browser lets no page do that, selects it.
+async function copied(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    return "Copied";
+  } catch {
+    getSelection().selectAllChildren(element);
+    return "Selected: press Ctrl+C";
+  }
+}
+
+let opened = null; // the bar whose card is shown
+async function showCard(bar) {
+  opened = bar;
+  const given = bar.closest("[data-of]").dataset.of;
+  const address = given + (given.includes("?") && !given.endsWith("?") ? "&" : "") + bar.getAttribute("href").split("?")[1];
+  await htmx.ajax("GET", address, { target: "#card", select: "#answer > *", swap: "innerHTML" });
+}
+
+function closeCard() {
+  const card = document.getElementById("card");
+  if (!card?.hasChildNodes()) return;
+  card.replaceChildren();
+  opened?.focus();
+}
+
+function switchTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  keep("theme", root.dataset.theme);
+}
+
+// Bars are one stop of the Tab key for each lane; arrow keys go from bar to bar.
+document.addEventListener("keydown", (event) => {
+  const bar = event.target.closest?.("a.bar");
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+  if (bar && event.key in steps) {
+    event.preventDefault();
+    const bars = [...bar.closest("svg").querySelectorAll("a.bar")];
+    bars[bars.indexOf(bar) + steps[event.key]]?.focus();
+  }
+  if (event.key === "Escape") closeCard();
+});
+
+// Search as you type: from three characters on.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("[data-typed]");
+  if (form && event.target.value.trim().length >= 3) form.dispatchEvent(new CustomEvent("typed", { bubbles: true }));
+});
+
+function refresh(root) {
+  localize(root);
+  root.querySelectorAll("svg.track").forEach((track) => track.querySelector("a.bar")?.removeAttribute("tabindex"));
+  showAges();
+}
+
+document.addEventListener("htmx:after:swap", (event) => {
+  refresh(document);
+  if (event.detail?.ctx?.target?.id === "answer" || event.target.id === "answer" || event.target.querySelector?.("#answer")) listen();
+});
+refresh(document);
+listen();
+setInterval(showAges, 5000);

@@ -20,7 +20,7 @@ from kai_erp.api.security import caller_of
 from kai_erp.app import LARGEST_LIMIT, Answer, Asked
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.console.pages import app_of, render
-from kai_erp.console.tables import Row, number_of, part_of, row
+from kai_erp.console.tables import PAGE_ROWS, Part, Row, number_of, part_of, row
 from kai_erp.core.types import DataSource
 from kai_erp.errors import InvalidParameter, KaiErpError
 from kai_erp.models.result import Meta
@@ -78,7 +78,7 @@ async def listing(
     values["values"] = filled(request, fields)
     if isinstance(found, Failed):
         return failed(request, found, template, **values)
-    part = part_of(arrange(found.records), number_of(request.query_params.get("skip"), 0, LARGEST_LIMIT))
+    part = part_asked(request, arrange(found.records))
     values |= {"meta": found.meta, "totals": row(found.summary), "part": part, "problem": None}
     return render(request, template, renew=renewal(request, found.meta), **values)
 
@@ -103,6 +103,13 @@ def seen(request: Request, connector: str, parameter: str) -> tuple[str, ...]:
     app = app_of(request)
     allowed = caller_of(request).may(app.connectors[connector].scope)
     return app.seen(connector, parameter) if allowed else ()
+
+
+def part_asked(request: Request, table: pa.Table) -> Part:
+    """Return the part of a list that an address asks for: `rows` of them, after `skip` others."""
+    given = request.query_params
+    skip = number_of(given.get("skip"), 0, LARGEST_LIMIT)
+    return part_of(table, skip, number_of(given.get("rows"), PAGE_ROWS, LARGEST_LIMIT))
 
 
 def filled(request: Request, fields: Iterable[str]) -> Row:

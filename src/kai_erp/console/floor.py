@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from kai_erp.app import Answer
-from kai_erp.console.asking import Failed, failed, filled, look, renewal, seen
+from kai_erp.console.asking import Failed, failed, filled, look, part_asked, renewal, seen
 from kai_erp.console.board import WEEKS, Window, fill, lanes_of, window_of
 from kai_erp.console.pages import app_of, render
-from kai_erp.console.tables import Order, column, number_of, ordered, part_of, row, rows_of
+from kai_erp.console.tables import Order, column, number_of, ordered, row, rows_of
 from kai_erp.console.texts import query
 
 router = APIRouter(include_in_schema=False)
@@ -52,7 +52,7 @@ async def shop_floor(request: Request) -> HTMLResponse:
         totals=row(found.summary),
         renew=renewal(request, found.meta),
         **values,
-        **_board(request, found, 0),
+        **_board(request, found, 0, number_of(request.query_params.get("lanes"), _LANES_AT_ONCE, _MOST)),
         **_list(request, found),
     )
 
@@ -64,7 +64,13 @@ async def more_lanes(request: Request) -> HTMLResponse:
     if isinstance(found, Failed):
         return _failed(request, found)
     skip = number_of(request.query_params.get("skip"), 0, _MOST)
-    return render(request, "floor-lanes.html", meta=found.meta, **_form(request), **_board(request, found, skip))
+    return render(
+        request,
+        "floor-lanes.html",
+        meta=found.meta,
+        **_form(request),
+        **_board(request, found, skip, _LANES_AT_ONCE),
+    )
 
 
 @router.get("/console/operations")
@@ -108,10 +114,10 @@ def _form(request: Request) -> dict[str, Any]:
     }
 
 
-def _board(request: Request, found: Answer, skip: int) -> dict[str, Any]:
+def _board(request: Request, found: Answer, skip: int, count: int) -> dict[str, Any]:
     window = _window(request)
     lanes = lanes_of(found.records)
-    shown = lanes[skip : skip + _LANES_AT_ONCE]
+    shown = lanes[skip : skip + count]
     fill(shown, found.records, window)
     now = window.place(_now(request))
     return {
@@ -120,6 +126,7 @@ def _board(request: Request, found: Answer, skip: int) -> dict[str, Any]:
         "lanes": shown,
         "lanes_total": len(lanes),
         "lanes_stop": skip + len(shown),
+        "lanes_at_once": _LANES_AT_ONCE,
     }
 
 
@@ -131,9 +138,8 @@ def sorted_operations(table: pa.Table, sort: str) -> pa.Table:
 
 
 def _list(request: Request, found: Answer) -> dict[str, Any]:
-    given = request.query_params
-    table = sorted_operations(found.records, given.get("sort", ""))
-    return {"part": part_of(table, number_of(given.get("skip"), 0, _MOST))}
+    table = sorted_operations(found.records, request.query_params.get("sort", ""))
+    return {"part": part_asked(request, table)}
 
 
 def _window(request: Request) -> Window:

@@ -24,7 +24,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-_POLICY_HEADER = {"Content-Security-Policy": POLICY}
+# With no referrer at all, browsers send a form of ours with the origin "null", as if it were a stranger's.
+_POLICY_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
 
 templates = Environment(
     loader=PackageLoader("kai_erp.console"),
@@ -67,7 +68,7 @@ def render(
 ) -> HTMLResponse:
     """Return a page: a template, filled with values and with what every page shows."""
     text = templates.get_template(template).render(_common(request) | values)
-    return HTMLResponse(text, status, headers={**_POLICY_HEADER, **(headers or {})})
+    return HTMLResponse(text, status, headers={**_POLICY_HEADERS, **(headers or {})})
 
 
 def refusal_page(request: Request, error: KaiErpError) -> HTMLResponse:

@@ -69,10 +69,12 @@ def refusal(request: Request, error: KaiErpError) -> Response:
     """Return where to sign in, to a visitor who must; else the page that tells why there is no other."""
     if not isinstance(error, AuthRequired) or _mode(request) == "none":
         return refusal_page(request, error)
-    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    target = f"{SIGN_IN}?{urlencode({'next': address})}"
-    if request.headers.get("hx-request"):
-        return Response(status_code=_UNAUTHORIZED, headers=headers_of(request, error) | {"HX-Redirect": SIGN_IN})
+    within = request.headers.get("hx-request") is not None
+    place = urlsplit(request.headers.get("hx-current-url", "")) if within else request.url.components
+    address = place.path + (f"?{place.query}" if place.query else "")
+    target = f"{SIGN_IN}?{urlencode({'next': _inside(address)})}"
+    if within:
+        return Response(status_code=_UNAUTHORIZED, headers=headers_of(request, error) | {"HX-Redirect": target})
     return RedirectResponse(target, _SEE_OTHER)
 
 

@@ -35,7 +35,7 @@ class Part:
         return min(PAGE_ROWS, self.total - self.stop)
 
 
-def part_of(table: pa.Table, start: int, count: int = PAGE_ROWS) -> Part:
+def part_of(table: pa.Table, start: int, count: int) -> Part:
     """Return the rows of a table from `start` on, `count` at most."""
     rows = rows_of(table.slice(start, count))
     return Part(rows, start, start + len(rows), table.num_rows)

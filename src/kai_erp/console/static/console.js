@@ -48,15 +48,32 @@ function listen() {
   if (!every || document.hidden) return;
   stream = new EventSource(`${form.dataset.live}&every=${every}`);
   stream.addEventListener("read", () => reload("The page was refreshed."));
+  stream.addEventListener("error", () => {
+    if (stream?.readyState !== EventSource.CLOSED) return; // else the browser tries again by itself
+    select.value = "0";
+    tell("Refreshing by itself has stopped. Please reload the page.");
+  });
   stream.addEventListener("failed", (event) => tell(`Refreshing failed: ${JSON.parse(event.data).title}`));
 }
 
+// Reads the answer anew as it is shown: with the rows, lanes and lines that somebody has opened.
 async function reload(told) {
   const address = new URL(location.href);
   ["renew", "at", "skip"].forEach((name) => address.searchParams.delete(name));
+  const rows = document.querySelectorAll("#part > tr:not(.more), #part > .order, .list tbody > tr:not(.more)").length;
+  if (rows > 100) address.searchParams.set("rows", rows);
+  const lanes = document.querySelectorAll(".lane:not(.axis)").length;
+  if (lanes > 8) address.searchParams.set("lanes", lanes);
+  const keys = new Set([...document.querySelectorAll("details[data-key][open]")].map((details) => details.dataset.key));
+  const card = document.querySelector("#card > *") && opened?.getAttribute("href");
+  const places = [...document.querySelectorAll(".floor .scroll")].map((part) => part.scrollTop);
   const { scrollX, scrollY } = window;
   await htmx.ajax("GET", address.pathname + address.search, { target: "#answer", select: "#answer", swap: "outerHTML" });
+  document.querySelectorAll("details[data-key]").forEach((details) => { if (keys.has(details.dataset.key)) details.open = true; });
+  document.querySelectorAll(".floor .scroll").forEach((part, index) => { part.scrollTop = places[index] ?? 0; });
   window.scrollTo(scrollX, scrollY);
+  const bar = card && document.querySelector(`a.bar[href="${CSS.escape(card)}"]`);
+  if (bar) await showCard(bar);
   tell(told);
 }
 
@@ -143,8 +160,35 @@ function refresh(root) {
   showAges();
 }
 
+// Blank fields are left out, and what is being asked already is not asked again: Enter is a change and a submit.
+const asking = new WeakMap();
+document.addEventListener("htmx:config:request", (event) => {
+  const { ctx } = event.detail;
+  const form = ctx.sourceElement;
+  if (!form.matches("form.filters")) return;
+  [...ctx.request.body].filter(([, value]) => value === "").forEach(([name]) => ctx.request.body.delete(name));
+  const wanted = new URLSearchParams(ctx.request.body).toString();
+  if (asking.get(form)?.wanted === wanted) event.preventDefault();
+  else asking.set(form, { wanted, ctx });
+});
+document.addEventListener("htmx:finally:request", (event) => {
+  const { ctx } = event.detail;
+  if (asking.get(ctx.sourceElement)?.ctx === ctx) asking.delete(ctx.sourceElement);
+});
+
+// Whoever asked for more goes on at the first of it.
+let before = null;
+document.addEventListener("htmx:before:request", (event) => {
+  tell("Reading …");
+  const more = event.target.closest?.("tr") ?? event.target.closest?.(".more, .further");
+  before = more?.contains(document.activeElement) ? more.previousElementSibling : null;
+});
+document.addEventListener("htmx:error", () => tell("The server could not be reached. Please try again."));
 document.addEventListener("htmx:after:swap", (event) => {
   refresh(document);
+  tell("The new answer is shown.");
+  before?.nextElementSibling?.querySelector("a, summary")?.focus();
+  before = null;
   if (event.detail?.ctx?.target?.id === "answer" || event.target.id === "answer" || event.target.querySelector?.("#answer")) listen();
 });
 refresh(document);

@@ -71,8 +71,10 @@ async def test_a_program_without_a_key_gets_a_problem(browser: httpx2.AsyncClien
 
 
 async def test_htmx_is_told_to_load_the_form(browser: httpx2.AsyncClient) -> None:
-    answer = await browser.get("/console/orders", headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
+    htmx = {"HX-Request": "true", "HX-Current-URL": "http://127.0.0.1:8100/console/orders?late_only=true"}
+    answer = await browser.get("/console/orders?order=1", headers=htmx)
+    back = "/sign-in?next=%2Fconsole%2Forders%3Flate_only%3Dtrue"
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, back)
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 

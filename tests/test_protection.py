@@ -150,6 +150,25 @@ async def test_master_data_are_kept_and_say_so(
     assert collections(simulator)["SLCustomers"] > 0
 
 
+async def test_of_master_data_that_lapsed_only_changes_are_read(
+    settings_for: SettingsFor, simulator: RunningSimulator, clock: HandClock, now: datetime
+) -> None:
+    settings = settings_for(simulator, reference_ttl_seconds=60, sl10_page_size=25)
+    async with open_app(settings, clock=clock, now=lambda: now) as app:
+        first = await app.ask(of(OrdersQuery(), LATE))
+        whole = collections(simulator)
+        item = first.records["lines"][0][0]["item"].as_py()
+        simulator.state.change("SLItems", {"Item": item}, {"Description": "Drawn today"})
+        clock.seconds += 61
+        again = await app.ask(of(OrdersQuery(), LATE))
+    asked = collections(simulator)
+    assert whole["SLItems"] > 1
+    assert asked["SLItems"] == 1
+    assert again.records["lines"][0][0]["item_description"].as_py() == "Drawn today"
+    assert again.meta.as_of == first.meta.as_of
+    assert "Drawn today" not in str(first.records["lines"][0])
+
+
 async def test_who_asks_for_now_gets_master_data_of_now(keeping: App, simulator: RunningSimulator) -> None:
     await keeping.ask(of(OrdersQuery(), LATE))
     collections(simulator)

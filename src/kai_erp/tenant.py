@@ -20,12 +20,12 @@ from kai_erp.core.auth import DirectGrant, IonGrant, TokenManager
 from kai_erp.core.breaker import Breaker
 from kai_erp.core.budget import RequestBudget
 from kai_erp.core.compass_client import CompassClient, CompassEndpoint
+from kai_erp.core.copies import Copies
 from kai_erp.core.ido_client import IdoClient, IdoEndpoint
-from kai_erp.core.keeping import Keeping
 from kai_erp.core.lake_engine import DataLakeEngine
 from kai_erp.core.lake_sql import LakeTables
 from kai_erp.core.passage import Passage
-from kai_erp.core.rest_engine import RestEngine, size_of_read
+from kai_erp.core.rest_engine import RestEngine
 from kai_erp.core.router import QueryRouter
 from kai_erp.core.seen import SeenValues, SeenVolumes
 from kai_erp.core.staging import StagingDatabase
@@ -158,7 +158,7 @@ async def open_tenant(stack: AsyncExitStack, settings: Settings, around: Surroun
         patience=settings.sl10_query_timeout_seconds * _SHARE_FOR_OPTIONAL,
         key_ranges=settings.sl10_key_ranges,
     )
-    engine.kept = Keeping(around.clock, settings.reference_ttl_seconds, _REFERENCE_ROOM, size_of_read)
+    engine.copies = Copies(around.clock, settings.reference_ttl_seconds, _REFERENCE_ROOM, settings.zone)
     sources = Sources(
         router=QueryRouter(
             preferred_max=settings.rest_preferred_max, hard_max=settings.rest_hard_max, lake=lake is not None

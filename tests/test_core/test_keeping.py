@@ -16,6 +16,20 @@ def test_a_value_lapses(clock: HandClock) -> None:
     assert keeping.get("a") is None
 
 
+def test_a_lapsed_value_can_be_looked_at_while_it_lingers(clock: HandClock) -> None:
+    keeping: Keeping[str] = Keeping(clock, 10, 100, len, linger=5)
+    keeping.put("a", "value")
+    assert keeping.lapsed("a") is None
+    clock.seconds += 10
+    assert (keeping.get("a"), keeping.lapsed("a")) == (None, "value")
+    keeping.put("b", "other")
+    assert keeping.lapsed("a") == "value"
+    clock.seconds += 5
+    assert keeping.lapsed("a") is None
+    keeping.put("c", "third")
+    assert keeping.taken == len("other") + len("third")
+
+
 def test_without_time_nothing_is_kept(clock: HandClock) -> None:
     keeping: Keeping[str] = Keeping(clock, 0, 100, len)
     keeping.put("a", "value")

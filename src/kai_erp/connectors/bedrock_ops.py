@@ -276,6 +276,7 @@ def _item_collections(query: ScheduleQuery, operations: Expression | None) -> tu
             maybe_whole=_is_broad(query),
             fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLItems"),
             reference=True,
+            dated=True,
         ),
         IDOSpec(
             "SLItemwhses",
@@ -298,6 +299,7 @@ def _work_centers(operations: Expression | None) -> IDOSpec:
         required=False,
         fallback=IDOSpec("SLJobRoutes", described, operations, key=_OPERATION, table="SLWcs"),
         reference=True,
+        dated=True,
     )
 
 

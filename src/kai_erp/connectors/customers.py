@@ -127,6 +127,7 @@ class CustomerSearch(BaseConnector[CustomerQuery]):
             required=False,
             keys_from=(KeySource("SLCustomers", "CustNum", "CustNum", CUSTOMER_WIDTHS),),
             reference=True,
+            dated=True,
         )
         return RestQuerySpec((customers, addresses), CUSTOMERS_SQL, moment.zone, _parameters(query))
 

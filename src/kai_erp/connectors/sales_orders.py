@@ -195,6 +195,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             keys_from=(by_customer,),
             eager=broad,
             reference=True,
+            dated=True,
         )
         items = IDOSpec(
             "SLItems",
@@ -204,6 +205,7 @@ class SalesOrderTracker(BaseConnector[OrdersQuery]):
             keys_from=(KeySource("SLCoitems", "Item", "Item"),),
             eager=broad,
             reference=True,
+            dated=True,
         )
         first = (customers, orders, lines) if query.customer else (orders, lines, customers)
         if not headed and not broad:

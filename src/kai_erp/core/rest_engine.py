@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kai_erp.core import ido
+from kai_erp.core.copies import RECORD_DATE, Copies
 from kai_erp.core.expressions import Expression
 from kai_erp.core.keeping import Keeping
 from kai_erp.core.keys import stored_forms
@@ -32,7 +33,15 @@ from kai_erp.core.types import (
     RestQuerySpec,
 )
 from kai_erp.core.walking import KeyList, PageSource, text_table, ungrouped
-from kai_erp.errors import TooManyRows, UpstreamDenied, UpstreamError, UpstreamUnavailable
+from kai_erp.errors import (
+    PageTimedOut,
+    PropertyMissing,
+    TooManyRows,
+    UpstreamDenied,
+    UpstreamError,
+    UpstreamFault,
+    UpstreamUnavailable,
+)
 
 __all__ = ["IDOSpec", "RestEngine", "RestQuerySpec"]
 
@@ -58,14 +67,13 @@ class RestEngine:
     Args:
         source: gives single pages.
         page_size: rows asked for per page; 0 asks for all at once.
-        kept: reads of reference collections, to be used again.
         patience: seconds after which an answer does without an optional collection.
         key_ranges: parts in which one long collection is read at the same time, at most.
         clock: growing seconds.
         now: the present moment.
 
     Attributes:
-        kept: reads of reference collections, which questions that allow it share; none is kept unless it is set.
+        copies: reads of reference collections, which questions that allow it share; none is kept unless it is set.
     """
 
     def __init__(  # noqa: PLR0913  # each is named at the call
@@ -81,7 +89,7 @@ class RestEngine:
         self._source, self._patience = source, patience
         cuts = Cuts(key_ranges, clock) if key_ranges > 1 else None
         self._rules = ReadingRules(page_size, clock, now, Traits(clock), cuts)
-        self.kept: Keeping[CollectionRead] = Keeping(clock, 0, 0, size_of_read)
+        self.copies = Copies(clock)
         self._sizes: Keeping[_Size] = Keeping(clock, _SIZES_SECONDS, _SIZES, lambda _: 1)
 
     async def parallel_fetch(
@@ -147,13 +155,44 @@ class RestEngine:
 
     async def _rows(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
         """Return the rows of a collection, of master data those that are kept where the question allows it."""
-        kept = self.kept.get((spec, keys)) if spec.reference and rules.reuse else None
-        if kept is not None:
-            return replace(kept, report=replace(kept.report, status="cached"))
-        read = await self._read_rows(spec, keys, rules)
-        if spec.reference:
-            self.kept.put((spec, keys), read)
+        if not spec.reference:
+            return await self._read_rows(spec, keys, rules)
+        copy = await self._copy(spec, keys, rules) if rules.reuse else None
+        if copy is not None:
+            return replace(copy, report=replace(copy.report, status="cached"))
+        read = await self._dated_rows(spec, keys, rules)
+        self.copies.put(spec, keys, read)
         return read
+
+    async def _copy(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead | None:
+        """Return what is kept of a read, with the rows that changed since it lapsed; None when it must be made."""
+        copy = self.copies.good(spec, keys)
+        changes = self.copies.changes(spec, keys, rules.now()) if copy is None else None
+        if changes is None or not rules.traits.of(spec.name).accepts(changes.term):
+            return copy
+        rules = replace(rules, row_limit=changes.limit, one_page=False, cuts=None)
+        try:
+            copy = changes.merged(await Reading(changes.spec, self._source, rules).run(None))
+        except TooManyRows:
+            return None
+        except (UpstreamFault, PageTimedOut):
+            rules.traits.learn_refused(spec.name, frozenset({changes.term}))
+            return None
+        if copy is not None:
+            self.copies.put(spec, keys, copy)
+        return copy
+
+    async def _dated_rows(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
+        """Return the rows of a collection, with the dates of their changes where a copy needs them."""
+        dated = self.copies.dated(spec)
+        if rules.traits.of(spec.name).has(RECORD_DATE):
+            try:
+                return replace(await self._read_rows(dated, keys, rules), spec=spec)
+            except PropertyMissing as failure:
+                if dated is spec or failure.property_name.casefold() != RECORD_DATE.wire.casefold():
+                    raise
+            rules.traits.learn_lacking(spec.name, frozenset({RECORD_DATE.wire}))
+        return await self._read_rows(spec, keys, rules)
 
     async def _read_rows(self, spec: IDOSpec, keys: KeyList | None, rules: ReadingRules) -> CollectionRead:
         """Return the rows of a collection; of many keys, by reading it whole while that takes fewer requests."""
@@ -190,11 +229,6 @@ class RestEngine:
 def _rows_of(spec: IDOSpec) -> tuple[str, Expression | None]:
     """Return what tells which rows a collection's declaration is about, keys aside."""
     return spec.name, spec.filter
-
-
-def size_of_read(read: CollectionRead) -> int:
-    """Return the bytes that the rows of a read take."""
-    return int(read.table.nbytes)
 
 
 def check_order(specs: Sequence[IDOSpec]) -> None:

@@ -95,6 +95,8 @@ class IDOSpec:
         eager: where all of its rows are one page, they are read at once, and no keys are waited for.
         fallback: another read that gives the same columns when this one cannot be had.
         reference: master data, which may be kept for REFERENCE_TTL_SECONDS.
+        dated: a change of any property shows in the row's RecordDate, as none is joined from another table; then
+            what is kept can be brought up to date.
     """
 
     name: str
@@ -111,6 +113,7 @@ class IDOSpec:
     eager: bool = False
     fallback: IDOSpec | None = None
     reference: bool = False
+    dated: bool = False
 
     def __post_init__(self) -> None:
         if not self.table:

@@ -30,7 +30,8 @@ __all__ = [
 
 Array: TypeAlias = pa.Array
 TEXT = (pa.string(), pa.large_string())
-BLOCK, CHUNK = 10_000, 1_000  # rows encoded at once, rows in one part of a stream
+BLOCK, LONG_BLOCK = 10_000, 5_000  # rows encoded at once: all of them, or of many so many
+CHUNK = 1_000  # rows in one part of a stream
 END = 2**31 - 1
 DAY, MINUTE = 86_400_000, 60_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,7 +53,7 @@ def json_array(table: pa.Table, zone: tzinfo) -> bytes:
 
 
 def json_parts(table: pa.Table, zone: tzinfo) -> Iterator[bytes]:
-    """Yield the records as one JSON array, in parts of ten thousand records."""
+    """Yield the records as one JSON array, in parts of some thousand records."""
     blocks = _blocks(table)
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1
@@ -132,7 +133,8 @@ def _call(function: str, *arguments: object, options: pc.FunctionOptions | None 
 
 def _blocks(table: pa.Table) -> list[pa.RecordBatch]:
     """Return the table in large batches."""
-    return cast("list[pa.RecordBatch]", _decoded(table).combine_chunks().to_batches(max_chunksize=BLOCK))
+    rows = BLOCK if table.num_rows <= BLOCK else LONG_BLOCK
+    return cast("list[pa.RecordBatch]", _decoded(table).combine_chunks().to_batches(max_chunksize=rows))
 
 
 def _decoded(table: pa.Table) -> pa.Table:

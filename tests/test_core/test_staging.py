@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
@@ -350,6 +350,13 @@ def test_units_count_the_smallest_part_of_a_quantity_exactly(calculator: Staging
     assert rows(calculator, sql) == [{"x": str(int(quantity.scaleb(8)))}]
 
 
+async def test_a_join_takes_what_was_read_so_that_texts_are_not_held_beside_it(database: StagingDatabase) -> None:
+    reads = {"things": thing_read("a", "b"), "others": thing_read("b", table="others")}
+    joined = await database.join(question("SELECT Key AS key FROM things JOIN others USING (Key)"), reads)
+    assert joined.table.to_pylist() == [{"key": "b"}]
+    assert reads == {}
+
+
 # Cancellation and leaks
 
 
@@ -364,7 +371,7 @@ class WatchedArea(StagingEngine):
         self._watched.hold("staging")
         return super().load_read(read, zone)
 
-    def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
+    def join(self, spec: RestQuerySpec, reads: dict[str, CollectionRead]) -> Joined:
         joined = super().join(spec, reads)
         self._watched.answered += 1
         return joined

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from kai_erp.connectors.base import BaseConnector
 
 Q = TypeVar("Q", bound=ConnectorQuery)
-Reads = Mapping[str, CollectionRead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +107,9 @@ class Asking(Generic[Q]):
                     progress=self.progress,
                     reuse=self.freshness is not Freshness.REALTIME,
                 )
+                reports = merged_reports(read.report for read in reads.values())
+                notices = [notice for read in reads.values() for notice in read.notices]
+                staged = self._staged_values(reads)
                 joined = await self.sources.staging.join(spec, reads)
         except TooManyRows as stop:
             self.sources.volumes.remember(self._key, max(stop.estimated, limit + 1))
@@ -116,11 +118,10 @@ class Asking(Generic[Q]):
             seconds = f"{self.sources.rest_seconds:g}"
             raise UpstreamUnavailable(f"The ERP did not answer the whole question within {seconds} s") from None
         self.sources.volumes.remember(self._key, joined.volume)
-        notices = [notice for read in reads.values() for notice in read.notices] + list(joined.notices)
+        notices += joined.notices
         if self.sources.router.is_large(joined.volume):
             notices.append(_large_fetch(joined.volume))
-        reports = merged_reports(read.report for read in reads.values())
-        return self._result(joined.table, DataSource.REST, reports, notices, reads)
+        return self._result(joined.table, DataSource.REST, reports, notices, staged)
 
     @property
     def _key(self) -> tuple[str, Q]:
@@ -139,11 +140,11 @@ class Asking(Generic[Q]):
         source: DataSource,
         reports: tuple[CollectionReport, ...],
         notices: list[Notice],
-        reads: Reads | None = None,
+        staged: Mapping[str, Sequence[str]] | None = None,
     ) -> ConnectorResult:
         records = visible_rows(self.connector.transform_result(table), self.connector.hidden)
         notices += self.connector.remarks(self.query, table)
-        suggestions = self._suggestions(records, reads or {})
+        suggestions = self._suggestions(records, staged or {})
         if not any(notice.code == "no_match" for notice in notices):
             notices += suggestions
         return ConnectorResult(
@@ -155,15 +156,22 @@ class Asking(Generic[Q]):
             notices=tuple(dict.fromkeys(notices)),
         )
 
-    def _suggestions(self, records: pa.Table, reads: Reads) -> list[Notice]:
+    def _staged_values(self, reads: Mapping[str, CollectionRead]) -> dict[str, list[str]]:
+        """Return, by filter, the values in the collections that know more of them than the records show."""
+        values: dict[str, list[str]] = {}
+        for parameter, words in self.connector.vocabulary.items():
+            tables = ((reads[table].table, column) for table, column in words.staged if table in reads)
+            cells = [cell for table, column in tables for cell in table[column].to_pylist()]
+            values[parameter] = [cell.strip() for cell in cells if cell and cell.strip()]
+        return values
+
+    def _suggestions(self, records: pa.Table, staged: Mapping[str, Sequence[str]]) -> list[Notice]:
         """Remember the values that the filtered fields had; when nothing matched, say which come near."""
         name, values = self.connector.name, self.sources.values
         for parameter, words in self.connector.vocabulary.items():
             for path in words.fields:
                 values.remember(name, parameter, _values(records, path))
-            for table, column in words.staged:
-                cells = reads[table].table[column].to_pylist() if table in reads else []
-                values.remember(name, parameter, (cell.strip() for cell in cells if cell and cell.strip()))
+            values.remember(name, parameter, staged.get(parameter, ()))
         if records.num_rows:
             return []
         known = {parameter: values.recall(name, parameter) for parameter in self.connector.vocabulary}

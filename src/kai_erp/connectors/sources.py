@@ -88,7 +88,7 @@ class Joined(Protocol):
 class Staging(Protocol):
     """Joins what was read."""
 
-    async def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined: ...  # noqa: D102
+    async def join(self, spec: RestQuerySpec, reads: dict[str, CollectionRead]) -> Joined: ...  # noqa: D102
     async def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined: ...  # noqa: D102
 
 

@@ -42,6 +42,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
     "memory_limit": "2GB",
     "threads": "1",
+    "disabled_optimizers": "join_order,build_side_probe_side",  # joins are written in a good order
     "lock_configuration": "true",
 }
 
@@ -92,8 +93,11 @@ class StagingDatabase:
         """Return a new area, seen by nobody else."""
         return StagingEngine(self._connection.cursor())
 
-    async def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
-        """Return the join of some reads, off the event loop; broken off when the caller is cancelled."""
+    async def join(self, spec: RestQuerySpec, reads: dict[str, CollectionRead]) -> Joined:
+        """Return the join of some reads, off the event loop; broken off when the caller is cancelled.
+
+        It takes them out of `reads`.
+        """
         return await self._off_loop(lambda area: area.join(spec, reads))
 
     async def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined:
@@ -104,10 +108,12 @@ class StagingDatabase:
         with self.area() as area:
             task = asyncio.create_task(asyncio.to_thread(work, area))
             try:
-                return await asyncio.shield(task)
+                joined = await asyncio.shield(task)
             except asyncio.CancelledError:
                 await _break_off(area, task)
                 raise
+        _hand_back()
+        return joined
 
 
 class StagingEngine:
@@ -200,20 +206,22 @@ class StagingEngine:
         except duckdb.Error as failure:
             raise QueryError(f"The SQL is not understood: {failure}") from failure
 
-    def join(self, spec: RestQuerySpec, reads: Mapping[str, CollectionRead]) -> Joined:
+    def join(self, spec: RestQuerySpec, reads: dict[str, CollectionRead]) -> Joined:
         """Return the join that a question declares over its reads, which are staged first.
 
+        Each is taken out of `reads` as it is staged: its texts need not be held beside what is made of them.
         Beside them stand the tables `reads(name, status)`, how each staged table was come by, and
         `lacking(name, property)`, which of its columns the tenant has nothing for.
         """
-        notices = [notice for read in reads.values() for notice in self.load_read(read, spec.zone)]
+        volume = sum(read.report.rows for read in reads.values() if read.spec.driving)
         status = {name: read.report.status for name, read in reads.items()}
         self.load_table("reads", pa.table({"name": list(status), "status": list(status.values())}))
         lacking = [(name, column) for name, read in reads.items() for column in read.lacking]
         names, columns = ([pair[place] for pair in lacking] for place in (0, 1))
         texts = {"name": pa.array(names, pa.string()), "property": pa.array(columns, pa.string())}
         self.load_table("lacking", pa.table(texts))
-        volume = sum(read.report.rows for read in reads.values() if read.spec.driving)
+        notices = [notice for name in status for notice in self.load_read(reads.pop(name), spec.zone)]
+        _hand_back()
         return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), tuple(notices), volume)
 
     def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined:
@@ -244,6 +252,11 @@ async def _break_off(area: StagingEngine, work: asyncio.Task[Joined]) -> None:
             await asyncio.wait([work], timeout=_INTERRUPT_SECONDS)
     if not work.cancelled():
         work.exception()
+
+
+def _hand_back() -> None:
+    """Give the system what memory Arrow has taken in this thread and does not need any more."""
+    pa.default_memory_pool().release_unused()
 
 
 def _opened() -> duckdb.DuckDBPyConnection:

@@ -161,6 +161,8 @@ def test_a_date_from_2049_on_means_none_and_is_not_counted_as_bad(after: timedel
         "0",
         "20260101x",
         "2026-01-01T10:00:00Z",
+        "2026é101",
+        "20261é1 07:00",
     ],
 )
 def test_what_is_no_date_is_null_and_counted(text: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -61,7 +62,7 @@ def trimmed(texts: pa.Array) -> pa.Array:
 
 def folded(keys: pa.Array) -> pa.Array:
     """Return keys in the form in which they are compared."""
-    if not pc.any(pc.match_substring_regex(keys, "[^ -~]")).as_py():  # of plain ASCII, a column at a time
+    if pc.all(pc.ascii_is_printable(keys)).as_py() is not False:  # of plain ASCII, a column at a time
         return pc.ascii_lower(pc.ascii_trim_whitespace(keys))
     return _by_value(keys, pa.string(), fold_key).column
 
@@ -82,6 +83,7 @@ def instants(walls: pa.Array, zone: tzinfo) -> pa.Array:
     return pc.replace_with_mask(utc, odd, pa.array(exact, utc.type))
 
 
+@lru_cache(maxsize=10_000)
 def _offset_of_day(day: datetime, zone: tzinfo) -> timedelta | None:
     """Return the offset that holds all day; None when it changes within the day."""
     start = day.replace(tzinfo=zone).utcoffset()
@@ -90,9 +92,9 @@ def _offset_of_day(day: datetime, zone: tzinfo) -> timedelta | None:
 
 def _moments(texts: pa.Array) -> Typed:
     """Return dates; those in Mongoose's own format are cast as a whole once dashes stand in them."""
-    year, month, rest = (pc.utf8_slice_codeunits(texts, *part) for part in ((0, 4), (4, 6), (6, None)))
+    dashed = pc.binary_replace_slice(pc.binary_replace_slice(texts, 6, 6, "-"), 4, 4, "-")
     try:
-        return Typed(pc.cast(pc.binary_join_element_wise(year, month, rest, "-"), pa.timestamp("us")), 0)
+        return Typed(pc.cast(dashed, pa.timestamp("us")), 0)
     except pa.ArrowInvalid:
         return _by_value(texts, pa.timestamp("us"), _moment)
 

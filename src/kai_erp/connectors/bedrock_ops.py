@@ -189,13 +189,14 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
     def summarize(self, table: pa.Table) -> dict[str, Any]:
         """Return the counts of ScheduleSummary over all rows."""
         counts = {entry["values"]: entry["counts"] for entry in table["status"].value_counts().to_pylist()}
-        folded = {text.casefold(): text for text in reversed(table["work_center"].drop_null().to_pylist())}
-        jobs = (table[name].to_pylist() for name in ("job", "suffix"))
+        centers = table["work_center"].unique().drop_null().to_pylist()
+        folded = {text.casefold(): text for text in reversed(centers)}
+        jobs = table.group_by(["job", "suffix"], use_threads=False).aggregate([])
         hours = pc.sum(table["hours_remaining"]).as_py()
         return {
             "total": table.num_rows,
             **{status: counts.get(status, 0) for status in _STATUSES},
-            "jobs": len({(fold_key(job), suffix) for job, suffix in zip(*jobs, strict=True)}),
+            "jobs": len({(fold_key(job), suffix) for job, suffix in zip(*jobs.to_pydict().values(), strict=True)}),
             "hours_remaining": hours or 0,
             "work_centers": [folded[key] for key in sorted(folded)],
         }

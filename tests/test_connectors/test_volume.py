@@ -61,7 +61,8 @@ async def test_a_question_that_was_too_large_is_refused_at_once_for_ten_minutes(
     with pytest.raises(TooManyRows) as caught:
         await ask(narrow, ALL)
     assert caught.value.estimated > caught.value.limit
-    assert simulator.state.requests == []
+    # Reads that the first refusal broke off may be noted only now; not the one that a question begins with.
+    assert "SLJobRoutes" not in {request.collection for request in simulator.state.requests}
 
 
 async def test_after_ten_minutes_it_is_tried_again(

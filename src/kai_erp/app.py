@@ -99,7 +99,8 @@ class App:
         else:
             snapshot, name, row = await self._snapshots.find(asked.cursor, asked.connector, asked.caller.name)
             _check_same(asked, snapshot.question)
-        return await self._page(snapshot, name, slice(row, row + asked.limit), started)
+        stop = snapshot.result.records.num_rows if asked.look else row + asked.limit
+        return await self._page(snapshot, name, slice(row, stop), started)
 
     async def check_ready(self) -> None:
         """Return when the ERP lets us in and answers a small read; raise otherwise. Both are kept 30 s."""
@@ -209,14 +210,16 @@ async def open_app(
         yield App(settings, parts, simulated=simulated)
 
 
-def _desk(settings: Settings, clock: Clock, watch: Watch) -> Desk:
+def _desk(settings: Settings, clock: Clock, watch: Metrics) -> Desk:
     patience = settings.sl10_query_timeout_seconds * _SHARE_FOR_WAITING
     room = settings.snapshot_max_mb * _MEGABYTE // _SHARE_FOR_CACHE
+    showcase = Showcase(clock, settings.snapshot_ttl_seconds, room)
+    watch.gauge("kai_erp_shown_answers_bytes", "Bytes of the answers that viewers share.", lambda: showcase.taken)
     return Desk(
         Admission(settings.sl10_max_concurrency, patience, watch),
         Flights(),
         Keeping(clock, settings.cache_ttl_seconds, room, lambda result: int(result.records.nbytes)),
-        Showcase(clock, settings.snapshot_ttl_seconds, room),
+        showcase,
         watch,
     )
 

@@ -35,7 +35,7 @@ class Asked:
     """One request for a page of an answer.
 
     With a `cursor` the page comes from the kept answer; `given` names the parameters that were put beside it and
-    must then be those of the first request. With a `look` it comes from an answer that is shown to others too.
+    must then be those of the first request. With a `look` the whole answer is given, as it is shown to others.
     """
 
     connector: str

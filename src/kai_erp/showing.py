@@ -32,6 +32,11 @@ class Showcase:
         self._newest: Keeping[_Shown] = Keeping(clock, seconds, room, _size)
         self._earlier: Keeping[_Shown] = Keeping(clock, seconds, room, _size)
 
+    @property
+    def taken(self) -> int:
+        """The bytes of all answers that are shown."""
+        return self._earlier.taken
+
     def find(self, key: Hashable, look: Look) -> ConnectorResult | None:
         """Return an answer that will do; None when one must be read.
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import httpx2
 import pytest
@@ -14,6 +16,8 @@ from fastapi import FastAPI
 from kai_erp.api.main import create_app
 from kai_erp.app import App
 from kai_erp.config import Settings
+from kai_erp.console.events import Streams
+from kai_erp.errors import RateLimited
 from kai_erp.simulator import Answer, Fault, RunningSimulator
 from tests.conftest import HandClock
 from tests.test_api.serving import problem, put_behind
@@ -92,6 +96,24 @@ async def test_what_somebody_has_just_read_is_not_read_again(
     assert simulator.state.requests == []
 
 
+async def test_a_page_is_not_told_of_what_it_shows_already(client: httpx2.AsyncClient) -> None:
+    text = (await client.get("/", params={"work_center": "WELD"})).text
+    live = unescape(re.findall(r'data-live="([^"]+)"', text)[0])
+    assert "work_center=WELD" in live
+    with suppress(TimeoutError):
+        async with asyncio.timeout(2.5), client.stream("GET", f"{live}&every=60") as response:
+            async for line in response.aiter_lines():
+                assert not line.startswith("event:")
+
+
+async def test_a_customer_s_page_hears_of_its_customer(client: httpx2.AsyncClient) -> None:
+    text = (await client.get("/console/customers", params={"query": "county", "active_only": "false"})).text
+    path = re.findall(r'href="(/console/customers/[^"]+)"', text)[0]
+    live = unescape(re.findall(r'data-live="([^"]+)"', (await client.get(path)).text)[0])
+    async with client.stream("GET", f"{live}&every=60") as response:
+        assert response.status_code == 200
+
+
 async def test_a_reading_that_fails_is_told_and_the_stream_goes_on(
     client: httpx2.AsyncClient, simulator: RunningSimulator
 ) -> None:
@@ -109,19 +131,28 @@ async def test_a_stream_of_nothing_is_refused(client: httpx2.AsyncClient, name: 
 
 
 async def test_nobody_opens_streams_without_end(client: httpx2.AsyncClient, api: FastAPI) -> None:
-    waiting = [asyncio.create_task(heard(client, at=datetime.now(UTC).isoformat())) for _ in range(8)]
-    await until(lambda: api.state.streams.all.taken("all") == 8)
+    api.state.streams = streams = Streams(most=3)
+    waiting = [asyncio.create_task(heard(client, at=datetime.now(UTC).isoformat())) for _ in range(3)]
+    await until(lambda: streams.taken == 3)
     problem(await client.get(PATH, params=parameters()), 429, "rate_limited")
     for task in waiting:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    await until(lambda: not api.state.streams.all.taken("all"))
+    await until(lambda: not streams.taken)
+
+
+def test_nobody_holds_all_streams() -> None:
+    streams = Streams(each=1, most=3)
+    with streams.held("key:anna"), streams.held("key:bert"):
+        assert streams.taken == 2
+        with pytest.raises(RateLimited), streams.held("key:anna"):
+            pass
 
 
 async def test_stopping_the_server_ends_the_streams(client: httpx2.AsyncClient, api: FastAPI) -> None:
     listening = asyncio.create_task(heard(client, at=datetime.now(UTC).isoformat()))
-    await until(lambda: api.state.streams.all.taken("all") == 1)
+    await until(lambda: api.state.streams.taken == 1)
     api.state.stop_streams()
     with pytest.raises(AssertionError, match="without an event"):
         await asyncio.wait_for(listening, 5)

@@ -11,6 +11,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
+from kai_erp.app import DEFAULT_LIMIT
 from kai_erp.config import Settings
 from kai_erp.simulator import Answer, Fault, Plant, RunningSimulator
 from tests.conftest import SettingsFor
@@ -132,6 +133,13 @@ async def test_a_list_that_is_gone_says_so(browser: httpx2.AsyncClient) -> None:
         assert "What to do" in elements.text
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "nonsense", "", "2026-02-30"])
+async def test_any_day_shows_a_board(browser: httpx2.AsyncClient, day: str) -> None:
+    for weeks in ("1", "8", "-3", "9" * 5000):
+        elements = await page(browser, f"/?from={day}&weeks={weeks}&lanes={weeks}&rows={weeks}&skip={weeks}")
+        assert shown(elements, "svg", class_="track")
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/?at=yesterday", 422), ("/console/orders?days_out=many", 422), ("/console/orders?days_out=999", 422)],
@@ -232,6 +240,52 @@ async def test_hidden_fields_are_on_no_page(settings_for: SettingsFor, simulator
             elements = await page(browser, path)
             assert not [found for found in shown(elements, "data") if "data-money" in found]
         assert not shown(await page(browser, "/console/orders"), "a", href="/console/inventory?item=")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "job,suffix,operation_num,status,work_center,sched_start",
+        "lines,customer_num,customer_name,order_num",
+        "warehouse_stock,is_low_stock,item",
+        "active,credit_hold,customer_num,addresses",
+        "open_amount,total_value,hours_remaining,due_date,is_late,days_until_due",
+    ],
+)
+async def test_what_is_hidden_is_not_told_as_something_else(
+    settings_for: SettingsFor, simulator: RunningSimulator, hidden: str
+) -> None:
+    paths = ("/", "/console/orders", "/console/inventory?query=flat", "/console/customers?query=county")
+    async with serving(settings_for(simulator, hidden_fields=hidden.split(","))) as browser:
+        browser.headers["Accept"] = "text/html"
+        pages = [await page(browser, path) for path in paths]
+    floor, _, inventory, customers = (elements.text for elements in pages)
+    assert "None" not in "".join(elements.text for elements in pages)
+    for elements in pages:
+        assert not [
+            one for _, one in elements.found if "None" in f"{one.get('href', '')} {one.get('aria-label', '')}"
+        ]
+        assert not shown(elements, "a", href="/console/customers/")
+    assert "status" not in hidden or "? not scheduled" not in floor
+    assert "warehouse_stock" not in hidden or "no stock rows" not in inventory
+    assert "credit_hold" not in hidden or "\nactive\n" not in customers
+
+
+async def test_pages_show_the_whole_of_an_answer_that_programs_get_in_pages(
+    settings_for: SettingsFor, simulator: RunningSimulator
+) -> None:
+    async with serving(settings_for(simulator)) as client:
+        first = (await client.get("/inventory/status?limit=1")).json()["meta"]
+        assert first["total_count"] > DEFAULT_LIMIT
+        for _ in range(5):
+            file = await client.get("/console/download/inventory_status.parquet?renew=1")
+            assert pq.read_table(io.BytesIO(file.content)).num_rows == first["total_count"]
+            assert file.headers["x-kai-truncated"] == "false"
+        again = await client.get("/inventory/status", params={"limit": 1, "cursor": first["next_cursor"]})
+        assert again.status_code == 200
+        kept = re.search(r"^kai_erp_kept_answers (\d+)", (await client.get("/metrics")).text, re.MULTILINE)
+        assert kept
+        assert kept[1] in {"1", "1.0"}
 
 
 async def test_markup_in_a_text_of_the_erp_is_text(

@@ -175,6 +175,21 @@ async def test_a_key_in_a_header_opens_the_console_too(browser: httpx2.AsyncClie
     assert (await browser.get("/", headers={"X-API-Key": key})).status_code == 200
 
 
+@pytest.mark.parametrize("cookie", ['prefs={"a":1}; ', "a b; ", "x[y]=1; ", "a@b=1; ", "%C3%A9=1; "])
+async def test_cookies_of_others_lock_nobody_out(browser: httpx2.AsyncClient, key: str, cookie: str) -> None:
+    signed_in = [("Accept", "text/html"), ("Cookie", f"{cookie}{KEY_COOKIE}={key}")]
+    assert (await browser.get("/", headers=signed_in)).status_code == 200
+
+
+async def test_behind_a_proxy_with_a_host_of_its_own_people_sign_in(closed: Settings, key: str) -> None:
+    async with serving(closed.model_copy(update={"public_url": "https://erp.example"})) as browser:
+        browser.base_url = httpx2.URL("https://127.0.0.1")
+        token = await form(browser)
+        public = {"Origin": "https://erp.example"}
+        signed = await browser.post("/sign-in", data={"key": key, "token": token}, headers=public)
+    assert signed.status_code == 303
+
+
 @pytest.mark.parametrize(
     "cookie", ["kai-erp-key=", "kai-erp-key=\x7f", "=;;=", 'kai-erp-key="', "kai-erp-key=%C3%A9"]
 )

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access import HostGuard
 from kai_erp.api.problems import defect, wrong_host
+from kai_erp.api.rooms import is_stream
 from kai_erp.app import App
 from kai_erp.config import Settings
 
@@ -105,9 +106,9 @@ class Gate:
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
-    """Count a request under the route that answered it: what was asked for beyond our routes is no label."""
+    """Count a request under the route that answered it, streams apart: what is no route of ours is no label."""
     opened: App | None = getattr(scope["app"].state, "kai_erp", None) if "app" in scope else None
-    if opened is not None:
+    if opened is not None and not is_stream(scope):
         route = getattr(scope.get("route"), "path", None) or ("/mcp" if scope["path"] == "/mcp" else "other")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         opened.metrics.requested(route, method, status, seconds)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
-
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from kai_erp.api.problems import has_credential
+from kai_erp.mcp.http import PATH as MCP_PATH
 
 CONSOLE = "/console/"
 EVENTS_PATH = "/console/events"
+_STREAMS = frozenset({MCP_PATH, EVENTS_PATH})
 KEY_COOKIE = "kai-erp-key"
 SECURE_KEY_COOKIE = "__Host-kai-erp-key"
 
@@ -20,6 +21,11 @@ def is_room(path: str) -> bool:
     return path == "/" or path.startswith(CONSOLE) or path == "/sign-out"
 
 
+def is_stream(scope: Scope) -> bool:
+    """Tell whether a request waits for what may come, and does no work meanwhile."""
+    return scope["method"] == "GET" and scope["path"] in _STREAMS
+
+
 def is_page(scope: Scope) -> bool:
     """Tell whether a request is for a page of the console, by a browser."""
     return is_room(scope["path"]) and "text/html" in Headers(scope=scope).get("accept", "")
@@ -27,12 +33,8 @@ def is_page(scope: Scope) -> bool:
 
 def key_in(cookies: str) -> str | None:
     """Return the key or token that a visitor signed in with."""
-    try:
-        jar = SimpleCookie(cookies)
-    except CookieError:
-        return None
-    found = jar.get(SECURE_KEY_COOKIE) or jar.get(KEY_COOKIE)
-    return found.value if found else None
+    jar = cookie_parser(cookies)
+    return jar.get(SECURE_KEY_COOKIE) or jar.get(KEY_COOKIE) or None
 
 
 def with_cookie(scope: Scope) -> Scope:

@@ -14,15 +14,13 @@ from kai_erp.access.doorkeeping import Doorkeeper
 from kai_erp.access.limits import InboundLimits
 from kai_erp.access.metadata import METADATA_PATH
 from kai_erp.api.problems import answer_to, has_credential, too_large
-from kai_erp.api.rooms import EVENTS_PATH, is_page, with_cookie
+from kai_erp.api.rooms import is_page, is_stream, with_cookie
 from kai_erp.callers import Caller
 from kai_erp.config import Settings, is_loopback
 from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
-from kai_erp.mcp.http import PATH as MCP_PATH
 
 _OPEN = frozenset({"/health", "/ready", "/sign-in", METADATA_PATH})
 _OPEN_BELOW = ("/static/", f"{METADATA_PATH}/")
-_STREAMS = frozenset({MCP_PATH, EVENTS_PATH})  # which wait for what may come, and do no work meanwhile
 _LIMITS = frozenset({"inbound_per_minute", "inbound_concurrency"})
 
 
@@ -90,8 +88,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         await guarded.limits.count(name)
-        listening = scope["method"] == "GET" and path in _STREAMS
-        with nullcontext() if listening else guarded.limits.working(name):
+        with nullcontext() if is_stream(scope) else guarded.limits.working(name):
             await self._app(scope, receive, send)
 
     def _check_exposed(self, scope: Scope, guarded: Keeping) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +18,10 @@ from kai_erp.api.problems import Problem, headers_of, problem_of
 from kai_erp.api.requests import while_connected
 from kai_erp.api.rooms import EVENTS_PATH
 from kai_erp.api.security import caller_of
-from kai_erp.app import LARGEST_LIMIT, Answer, Asked
+from kai_erp.app import Answer, Asked
 from kai_erp.connectors.parameters import ConnectorQuery
 from kai_erp.console.pages import app_of, render
-from kai_erp.console.tables import PAGE_ROWS, Part, Row, number_of, part_of, row
+from kai_erp.console.tables import MOST_ROWS, PAGE_ROWS, Part, Row, number_of, part_of, row
 from kai_erp.core.types import DataSource
 from kai_erp.errors import InvalidParameter, KaiErpError
 from kai_erp.models.result import Meta
@@ -59,7 +60,7 @@ async def ask(request: Request, connector: str, values: Mapping[str, str]) -> An
     """Return the answer to the question that some fields make."""
     try:
         query, how = query_of(request, connector, values), _look(request.query_params)
-        asked = Asked(connector, query, limit=LARGEST_LIMIT, caller=caller_of(request), look=how)
+        asked = Asked(connector, query, caller=caller_of(request), look=how)
         return await while_connected(request, app_of(request).ask(asked))
     except KaiErpError as error:
         return Failed(problem_of(request, error), headers_of(request, error))
@@ -78,9 +79,15 @@ async def listing(
     values["values"] = filled(request, fields)
     if isinstance(found, Failed):
         return failed(request, found, template, **values)
-    part = part_asked(request, arrange(found.records))
-    values |= {"meta": found.meta, "totals": row(found.summary), "part": part, "problem": None}
-    return render(request, template, renew=renewal(request, found.meta), **values)
+    values |= {
+        "meta": found.meta,
+        "totals": row(found.summary),
+        "problem": None,
+        "renew": renewal(request, found.meta),
+    }
+    return await asyncio.to_thread(
+        lambda: render(request, template, part=part_asked(request, arrange(found.records)), **values)
+    )
 
 
 def failed(request: Request, found: Failed, template: str = "failure.html", **values: Any) -> HTMLResponse:  # noqa: ANN401  # likewise
@@ -92,9 +99,13 @@ def failed(request: Request, found: Failed, template: str = "failure.html", **va
 def renewal(request: Request, meta: Meta) -> Renewal:
     """Return how a page is renewed that shows an answer; that of the lake does not say when it was read."""
     passing = {"renew", "at", "skip", "every"}
+    asked = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in meta.filters_applied.items()
+    }
     fields = {name: text for name, text in request.query_params.items() if name not in passing and text.strip()}
     read_at = {"at": meta.as_of.isoformat()} if meta.source is DataSource.REST else {}
-    events = f"{EVENTS_PATH}?{urlencode({**fields, **read_at, 'connector': meta.connector})}"
+    events = f"{EVENTS_PATH}?{urlencode({**asked, **read_at, 'connector': meta.connector})}"
     return Renewal(request.url.path, fields, events)
 
 
@@ -108,8 +119,8 @@ def seen(request: Request, connector: str, parameter: str) -> tuple[str, ...]:
 def part_asked(request: Request, table: pa.Table) -> Part:
     """Return the part of a list that an address asks for: `rows` of them, after `skip` others."""
     given = request.query_params
-    skip = number_of(given.get("skip"), 0, LARGEST_LIMIT)
-    return part_of(table, skip, number_of(given.get("rows"), PAGE_ROWS, LARGEST_LIMIT))
+    skip = number_of(given.get("skip"), 0, table.num_rows)
+    return part_of(table, skip, number_of(given.get("rows"), PAGE_ROWS, MOST_ROWS))
 
 
 def filled(request: Request, fields: Iterable[str]) -> Row:

@@ -14,6 +14,7 @@ from kai_erp.console.tables import Row, column, rows_of
 ROW_PIXELS = 14
 WEEKS = (1, 2, 4, 8)
 _PER_CENT = 100.0
+_YEARS = range(1970, 2200)
 _NARROWEST = 0.25
 _PER_CENT_PER_CHARACTER = 1.1  # on a board of some 500 pixels
 _BAR_FIELDS = (
@@ -72,10 +73,15 @@ class Bar:
     row: int
 
     @property
+    def known(self) -> bool:
+        """Whether it can be told which operation it is: its key may be hidden."""
+        return None not in (self.operation["job"], self.operation["suffix"], self.operation["operation_num"])
+
+    @property
     def label(self) -> str:
         """What is written on it; blank when that would not fit."""
         text = f"{self.operation['job']} · {self.operation['operation_num']}"
-        return text if self.width > len(text) * _PER_CENT_PER_CHARACTER + 2 else ""
+        return text if self.known and self.width > len(text) * _PER_CENT_PER_CHARACTER + 2 else ""
 
     @property
     def y(self) -> int:
@@ -90,7 +96,7 @@ class Lane:
     work_center: str | None
     description: str | None
     operations: int
-    behind: int
+    behind: int | None
     hours: object
     bars: list[Bar] = field(default_factory=list)
     rows: int = 1
@@ -105,14 +111,14 @@ class Lane:
 
 
 def window_of(text: str | None, weeks: int, today: date, zone: tzinfo) -> Window:
-    """Return the window that an address names; else the one that begins with last week's Monday."""
+    """Return the window that an address names; else one that has today in it, and if it can the week before."""
     length = weeks if weeks in WEEKS else 4
-    monday = today - timedelta(days=today.weekday())
+    usual = today - timedelta(days=today.weekday(), weeks=1 if length > 1 else 0)
     try:
-        first = date.fromisoformat(text) if text else monday - timedelta(weeks=1 if length > 1 else 0)
+        first = date.fromisoformat(text or "")
     except ValueError:
-        first = monday
-    return Window(first, length, zone)
+        first = usual
+    return Window(first if first.year in _YEARS else usual, length, zone)
 
 
 def lanes_of(table: pa.Table) -> list[Lane]:
@@ -132,12 +138,12 @@ def lanes_of(table: pa.Table) -> list[Lane]:
             group["work_center"],
             group["description_first"],
             group["work_center_count"],
-            group["behind_sum"] or 0,
+            group["behind_sum"],
             group["hours_sum"],
         )
         for group in groups
     ]
-    return sorted(lanes, key=lambda lane: (-lane.behind, lane.work_center is None, lane.work_center or ""))
+    return sorted(lanes, key=lambda lane: (-(lane.behind or 0), lane.work_center is None, lane.work_center or ""))
 
 
 _ALL = pc.CountOptions(mode="all")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
@@ -16,7 +16,7 @@ from kai_erp.api.problems import answer_to, problem_of
 from kai_erp.api.requests import CallerGone, while_connected
 from kai_erp.api.rooms import EVENTS_PATH, with_cookie
 from kai_erp.api.security import Keeping, caller_of
-from kai_erp.app import LARGEST_LIMIT, Asked
+from kai_erp.app import Asked
 from kai_erp.console.asking import query_of
 from kai_erp.console.pages import app_of
 from kai_erp.console.tables import number_of
@@ -27,16 +27,27 @@ from kai_erp.questions import Look
 router = APIRouter(include_in_schema=False)
 SHORTEST_SECONDS, LONGEST_SECONDS = 60, 3600
 _HEARTBEAT_SECONDS = 20.0
-_EACH, _ALL = 8, 200
+_EACH, _ALL = 40, 200
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Streams:
     """The open streams of one server: so many for each caller, and so many in all."""
 
-    def __init__(self) -> None:
+    def __init__(self, each: int = _EACH, most: int = _ALL) -> None:
         self.stopping = asyncio.Event()
-        self.each, self.all = Places(_EACH), Places(_ALL)
+        self._each, self._all = Places(each), Places(most)
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Hold a place within the context. Raises RateLimited when all places are taken, or all of a caller's."""
+        with self._all.held("all"), self._each.held(name) if name else nullcontext():
+            yield
+
+    @property
+    def taken(self) -> int:
+        """How many are open."""
+        return self._all.taken("all")
 
     def stop(self) -> None:
         """End the streams, which would go on for ever."""
@@ -49,27 +60,28 @@ async def events(request: Request) -> Response:
     streams: Streams = request.app.state.streams
     try:
         asked, every = _asked(request), _every(request)
-        name = asked.caller.name or f"at:{request.client.host if request.client else ''}"
-        with streams.all.held("all"), streams.each.held(name):
+        with streams.held(asked.caller.name):
             pass
     except KaiErpError as error:
         return answer_to(request, error)
-    sent = _sent(request, streams, name, (asked, every))
+    sent = _sent(request, streams, asked, every)
     return StreamingResponse(sent, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _sent(request: Request, streams: Streams, name: str, wanted: tuple[Asked, int]) -> AsyncIterator[bytes]:
-    asked, every = wanted
-    with suppress(CallerGone, AccessError), streams.all.held("all"), streams.each.held(name):
-        age = _age(request.query_params.get("at", ""))
+async def _sent(request: Request, streams: Streams, asked: Asked, every: int) -> AsyncIterator[bytes]:
+    with suppress(CallerGone, AccessError), streams.held(asked.caller.name):
+        shown = request.query_params.get("at", "")
+        wait = max(every - _age(shown), 1.0)
         while True:
-            async for beat in _waiting(request, streams, max(every - age, 1.0)):
+            async for beat in _waiting(request, streams, wait):
                 yield beat
             if streams.stopping.is_set():
                 return
             await _check_still_welcome(request)
             kind, told, age = await while_connected(request, _read(request, asked))
-            yield f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()
+            if told.get("as_of") != shown:
+                yield f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()
+            shown, wait = told.get("as_of", shown), max(every - age, every / 2)
 
 
 async def _waiting(request: Request, streams: Streams, seconds: float) -> AsyncIterator[bytes]:
@@ -110,7 +122,7 @@ def _asked(request: Request) -> Asked:
     caller = caller_of(request)
     caller.check(app_of(request).connectors[connector].scope)
     query = query_of(request, connector, given)
-    return Asked(connector, query, limit=LARGEST_LIMIT, caller=caller, look=Look(_every(request) - 1.0))
+    return Asked(connector, query, caller=caller, look=Look(_every(request) - 1.0))
 
 
 def _every(request: Request) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 SCHEDULE = "production_schedule"
 _FIELDS = ("work_center", "job", "include_completed", "weeks", "from", "sort")
 _LANES_AT_ONCE = 8
-_MOST = 1_000_000
+_MOST, _MOST_LANES = 1_000_000, 200
 _PER_CENT = 100
 _URGENCY = "urgency"
 _STATUSES = ("behind", "on_track", "unknown", "complete")
@@ -44,6 +45,11 @@ async def shop_floor(request: Request) -> HTMLResponse:
     values = _form(request)
     if isinstance(found, Failed):
         return failed(request, found, "floor.html", **values)
+    return await asyncio.to_thread(_floor, request, found, values)
+
+
+def _floor(request: Request, found: Answer, values: dict[str, Any]) -> HTMLResponse:
+    count = number_of(request.query_params.get("lanes"), _LANES_AT_ONCE, _MOST_LANES)
     return render(
         request,
         "floor.html",
@@ -52,7 +58,7 @@ async def shop_floor(request: Request) -> HTMLResponse:
         totals=row(found.summary),
         renew=renewal(request, found.meta),
         **values,
-        **_board(request, found, 0, number_of(request.query_params.get("lanes"), _LANES_AT_ONCE, _MOST)),
+        **_board(request, found, 0, count),
         **_list(request, found),
     )
 

@@ -13,7 +13,6 @@ from kai_erp.console.tables import Order, ordered
 
 router = APIRouter(include_in_schema=False)
 ORDERS = "open_orders"
-_PAGE = 50
 _VIEWS: Mapping[str, tuple[str, Order]] = {
     "": ("Due date, late first", ()),
     "customer": (

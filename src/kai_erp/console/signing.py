@@ -116,7 +116,8 @@ def _mode(request: Request) -> str:
 def _is_own(request: Request) -> bool:
     """Tell whether a form was sent from a page of this server, as far as the browser says."""
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    public = urlsplit(request.app.state.settings.public_url or "").netloc
+    return origin is None or urlsplit(origin).netloc in {request.headers.get("host"), public or None}
 
 
 def _is_secure(request: Request) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PAGE_ROWS = 100
+PAGE_ROWS, MOST_ROWS = 100, 1_000
+_LONGEST_NUMBER = 9
 Order = Sequence[tuple[str, str]]
 
 
@@ -68,7 +69,8 @@ def ordered(table: pa.Table, order: Order) -> pa.Table:
 
 def number_of(text: str | None, default: int, most: int) -> int:
     """Return a number that an address names, if it is one that makes sense there."""
-    return min(int(text), most) if text and text.isascii() and text.isdigit() else default
+    known = text is not None and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    return min(int(text), most) if text and known else default
 
 
 def _inner(value: object) -> object:

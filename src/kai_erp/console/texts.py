@@ -12,7 +12,7 @@ _LATE, _TODAY = "late", "today"
 
 def plain(value: Decimal | float) -> str:
     """Return a number without exponent or needless zeros: `12.50` as `12.5`."""
-    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    text = f"{Decimal(str(value)):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -24,6 +24,11 @@ def instant(moment: datetime) -> str:
 def exact(moment: datetime) -> str:
     """Return a moment with all that it has, for an address to name an answer by."""
     return moment.isoformat()
+
+
+def ticked(text: str | None) -> bool:
+    """Tell whether a box says yes."""
+    return (text or "").lower() in {"true", "1", "yes", "on", "y", "t"}
 
 
 def due(days: int) -> str:
@@ -39,10 +44,11 @@ def query(values: Mapping[str, object], **changes: object) -> str:
     return urlencode({name: value for name, value in merged.items() if value not in (None, "", False)})
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     "plain": plain,
     "instant": instant,
     "exact": exact,
     "due": due,
+    "ticked": ticked,
     "query": query,
 }

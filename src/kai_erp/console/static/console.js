@@ -37,20 +37,20 @@ function tell(text) { document.getElementById("live").textContent = text; }
 
 // Refreshing: a stream says when the answer was read anew; hidden pages listen to none.
 let stream = null;
+let live = null; // stays while a failure is shown, so that a screen on the wall comes back by itself
 function listen() {
   stream?.close();
   stream = null;
-  const form = document.querySelector("[data-live]");
-  const select = form?.querySelector("[data-every]");
-  if (!select) return;
+  const select = document.querySelector("[data-every]");
+  live = document.querySelector("[data-live]")?.dataset.live ?? live;
   const every = Number(read("every") ?? 0);
-  select.value = String(every);
-  if (!every || document.hidden) return;
-  stream = new EventSource(`${form.dataset.live}&every=${every}`);
+  if (select) select.value = String(every);
+  if (!live || !every || document.hidden) return;
+  stream = new EventSource(`${live}&every=${every}`);
   stream.addEventListener("read", () => reload("The page was refreshed."));
   stream.addEventListener("error", () => {
     if (stream?.readyState !== EventSource.CLOSED) return; // else the browser tries again by itself
-    select.value = "0";
+    if (select) select.value = "0";
     tell("Refreshing by itself has stopped. Please reload the page.");
   });
   stream.addEventListener("failed", (event) => tell(`Refreshing failed: ${JSON.parse(event.data).title}`));
@@ -65,14 +65,14 @@ async function reload(told) {
   const lanes = document.querySelectorAll(".lane:not(.axis)").length;
   if (lanes > 8) address.searchParams.set("lanes", lanes);
   const keys = new Set([...document.querySelectorAll("details[data-key][open]")].map((details) => details.dataset.key));
-  const card = document.querySelector("#card > *") && opened?.getAttribute("href");
+  const card = document.querySelector("#card > *") && opened?.dataset.op;
   const places = [...document.querySelectorAll(".floor .scroll")].map((part) => part.scrollTop);
   const { scrollX, scrollY } = window;
   await htmx.ajax("GET", address.pathname + address.search, { target: "#answer", select: "#answer", swap: "outerHTML" });
   document.querySelectorAll("details[data-key]").forEach((details) => { if (keys.has(details.dataset.key)) details.open = true; });
   document.querySelectorAll(".floor .scroll").forEach((part, index) => { part.scrollTop = places[index] ?? 0; });
   window.scrollTo(scrollX, scrollY);
-  const bar = card && document.querySelector(`a.bar[href="${CSS.escape(card)}"]`);
+  const bar = card && document.querySelector(`a.bar[data-op="${CSS.escape(card)}"]`);
   if (bar) await showCard(bar);
   tell(told);
 }
@@ -87,7 +87,7 @@ document.addEventListener("visibilitychange", () => listen());
 
 document.addEventListener("click", async (event) => {
   const bar = event.target.closest("a.bar");
-  if (bar && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+  if (bar?.dataset.op && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
     await showCard(bar);
   }
@@ -118,7 +118,7 @@ let opened = null; // the bar whose card is shown
 async function showCard(bar) {
   opened = bar;
   const given = bar.closest("[data-of]").dataset.of;
-  const address = given + (given.includes("?") && !given.endsWith("?") ? "&" : "") + bar.getAttribute("href").split("?")[1];
+  const address = given + (given.includes("?") && !given.endsWith("?") ? "&" : "") + bar.dataset.op;
   await htmx.ajax("GET", address, { target: "#card", select: "#answer > *", swap: "innerHTML" });
 }
 

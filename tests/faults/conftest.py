@@ -31,6 +31,7 @@ class LongQuestion:
     simulator: RunningSimulator
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of this folder together, whatever process they run in."""
     for item in items:

@@ -15,6 +15,7 @@ from tests.test_console.browser import NOT_TESTED, PATIENCE_MS, Site, Watch, chr
 MANY = {"inbound_per_minute": 100_000, "inbound_concurrency": 64}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests in a browser together: on one worker they share what takes seconds to start."""
     for item in items:

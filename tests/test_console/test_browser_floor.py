@@ -136,6 +136,7 @@ def test_without_scripts_forms_and_links_do_the_same(plain_page: Page, site: Sit
     total = figure(plain_page, "operations")
     shown = len(operations(plain_page))
     plain_page.locator(".list").get_by_role("link", name=re.compile(r"Show \d+ more")).click()
+    plain_page.wait_for_url(re.compile(r"rows=\d+"))
     further = operations(plain_page)
     assert shown == 100
     assert len(further) == min(200, total)

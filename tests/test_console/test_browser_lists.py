@@ -66,6 +66,7 @@ def test_without_scripts_a_link_leads_to_the_rest_of_a_list(plain_page: Page, pa
     plain_page.goto(path)
     first = names(plain_page)
     plain_page.get_by_role("link", name=re.compile(r"Show \d+ more")).click()
+    plain_page.wait_for_url(re.compile(r"rows=\d+"))
     both = names(plain_page)
     assert len(both) > len(first)
     assert both[: len(first)] == first

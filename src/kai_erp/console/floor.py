@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -70,13 +70,7 @@ async def more_lanes(request: Request) -> HTMLResponse:
     if isinstance(found, Failed):
         return _failed(request, found)
     skip = number_of(request.query_params.get("skip"), 0, _MOST)
-    return render(
-        request,
-        "floor-lanes.html",
-        meta=found.meta,
-        **_form(request),
-        **_board(request, found, skip, _LANES_AT_ONCE),
-    )
+    return await _drawn(request, "floor-lanes.html", found, lambda: _board(request, found, skip, _LANES_AT_ONCE))
 
 
 @router.get("/console/operations")
@@ -85,7 +79,7 @@ async def more_operations(request: Request) -> HTMLResponse:
     found = await look(request, SCHEDULE)
     if isinstance(found, Failed):
         return _failed(request, found)
-    return render(request, "floor-rows.html", meta=found.meta, **_form(request), **_list(request, found))
+    return await _drawn(request, "floor-rows.html", found, lambda: _list(request, found))
 
 
 @router.get("/console/operation")
@@ -104,6 +98,14 @@ async def one_operation(request: Request) -> HTMLResponse:
     )
     operations = rows_of(table.filter(mask))
     return render(request, "floor-operation.html", meta=found.meta, operation=next(iter(operations), None))
+
+
+async def _drawn(
+    request: Request, template: str, found: Answer, values: Callable[[], dict[str, Any]]
+) -> HTMLResponse:
+    """Return a part of the page, drawn off the event loop."""
+    form = _form(request)
+    return await asyncio.to_thread(lambda: render(request, template, meta=found.meta, **form, **values()))
 
 
 def _failed(request: Request, found: Failed) -> HTMLResponse:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from yarl import URL  # type: ignore[import-not-found,unused-ignore]
 
 from benchmarks.rivals.joined import COLLECTIONS, SQL, params
-from benchmarks.rivals.serving import serve
+from benchmarks.rivals.serving import alone, serve
 
 
 class Envelope(msgspec.Struct):
@@ -129,7 +129,7 @@ def main() -> None:
         session = runner.run(_session(asked.headers))
         floor = Floor(asked, session)
         runner.run(floor.prepare())
-        serve(lambda: runner.run(floor.once()), parts=lambda: floor.parts)
+        serve(lambda: alone(runner, floor.once()), parts=lambda: floor.parts)
         runner.run(session.close())
 
 

@@ -15,7 +15,7 @@ import pandas  # noqa: F401, ICN001  # servers have none; Arrow would load it in
 import pyarrow.compute as pc
 
 from benchmarks.four import FourConnector
-from benchmarks.rivals.serving import Record, serve
+from benchmarks.rivals.serving import Record, alone, serve
 from kai_erp import formats
 from kai_erp.api.answers import envelope
 from kai_erp.app import App, Asked, open_app
@@ -108,7 +108,7 @@ def main() -> None:
         opened = open_app(settings)
         app = runner.run(opened.__aenter__())
         work = getattr(Product(app), task.what)
-        serve(lambda: runner.run(work()), records)
+        serve(lambda: alone(runner, work()), records)
         runner.run(opened.__aexit__(None, None, None))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import aiohttp  # type: ignore[import-not-found,unused-ignore]
 
-from benchmarks.rivals.serving import serve
+from benchmarks.rivals.serving import alone, serve
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     with asyncio.Runner() as runner:
         session = runner.run(_session(asked["in_flight"]))
-        serve(lambda: runner.run(_fetched(session, asked["urls"])))
+        serve(lambda: alone(runner, _fetched(session, asked["urls"])))
         runner.run(session.close())
 
 

@@ -9,14 +9,14 @@ from typing import cast
 
 import aiohttp  # type: ignore[import-not-found,unused-ignore]
 
-from benchmarks.rivals.serving import Record, serve
+from benchmarks.rivals.serving import Record, alone, serve
 
 
 def main() -> None:
     """Serve rounds."""
     with asyncio.Runner() as runner:
         session = runner.run(_session())
-        serve(lambda: runner.run(_get(session, sys.argv[1])), _records)
+        serve(lambda: alone(runner, _get(session, sys.argv[1])), _records)
         runner.run(session.close())
 
 

@@ -5,14 +5,17 @@ Standard library only: it runs in environments that have nothing of ours.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 Record = Mapping[str, object]
+Answer = TypeVar("Answer")
 
 _TEXTS = ("job", "item", "item_description", "work_center", "work_center_description")
 _NUMBERS = ("operation_num", "qty_released", "qty_remaining", "qty_on_hand")
@@ -41,6 +44,14 @@ def serve(
         found = records(whole)
         facts = {"bytes": len(whole), "rows": len(found), "digest": digest(found)}
         _tell({"ms": seconds * 1000, "cpu_ms": busy * 1000, "grown_mb": grown, "parts": parts(), **facts})
+
+
+def alone(runner: asyncio.Runner, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do the work on the runner's loop, without `Runner.run`: when that ends, Python prints the answer to itself.
+
+    It does so to put back its handler of Ctrl-C, and a large answer takes it as long as a join.
+    """
+    return runner.get_loop().run_until_complete(work)
 
 
 def memory(what: str) -> float:

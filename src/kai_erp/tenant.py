@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx2
 
-from kai_erp.config import Settings, is_loopback
+from kai_erp.config import Settings
 from kai_erp.connectors import LakeSource, Sources
 from kai_erp.core import ido
 from kai_erp.core.auth import DirectGrant, IonGrant, TokenManager
@@ -224,22 +223,42 @@ def _direct_grant(settings: Settings, http: httpx2.AsyncClient) -> DirectGrant:
     return DirectGrant(http, base, site, user, secret)
 
 
+class _Wire(httpx2.AsyncBaseTransport):
+    """The wire below a client, opened at its first request: importing aiohttp would double what a start takes."""
+
+    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
+        self._context, self._connections = context, connections
+        self._opened: httpx2.AsyncBaseTransport | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._opened is None:
+            from kai_erp.wire import AiohttpTransport  # noqa: PLC0415
+
+            self._opened = AiohttpTransport(self._context, self._connections)
+        return await self._opened.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._opened is not None:
+            await self._opened.aclose()
+
+
 def _http_client(settings: Settings, address: str, concurrency: int) -> httpx2.AsyncClient:
-    """Return the client of an upstream's requests: no redirects, TLS always verified, no proxy to this machine."""
-    connections = concurrency + 2
+    """Return the client of an upstream's requests: no redirects, TLS always verified."""
     return httpx2.AsyncClient(
         follow_redirects=False,
-        verify=_trust(settings, address),
         timeout=httpx2.Timeout(settings.sl10_request_timeout_seconds, connect=_CONNECT_SECONDS),
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        trust_env=not is_loopback(urlsplit(address).hostname),
+        transport=_Wire(_trust(settings, address), concurrency + 2),
     )
 
 
-def _trust(settings: Settings, address: str) -> ssl.SSLContext | bool:
+def _trust(settings: Settings, address: str) -> ssl.SSLContext:
     """Return what certificates are verified by; to this machine there is none, and reading them all takes time."""
     if settings.sl10_ca_bundle is None:
-        return not address.startswith("http://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return (
+            httpx2.create_ssl_context()
+            if address.startswith("https://")
+            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
     try:
         return ssl.create_default_context(cafile=str(settings.sl10_ca_bundle))
     except (OSError, ssl.SSLError) as failure:

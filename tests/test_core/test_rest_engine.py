@@ -101,6 +101,16 @@ async def test_a_dependent_read_starts_when_its_keys_are_known_whatever_else_is_
     assert reads["SLItems"].table["Item"].to_pylist() == ["A", "C"]
 
 
+async def test_what_others_wait_for_is_asked_for_first() -> None:
+    source = Gated()
+    fetch = asyncio.create_task(engine(source).parallel_fetch([CENTERS, JOBS, ITEMS]))
+    await settle()
+    assert source.started == ["SLJobs", "SLWcs"]
+    for name in ("SLJobs", "SLWcs", "SLItems"):
+        await source.let(name)
+    assert list(await fetch) == ["SLWcs", "SLJobs", "SLItems"]
+
+
 async def test_each_key_is_asked_for_once() -> None:
     source = Tables(DATA)
     await engine(source).parallel_fetch([JOBS, ITEMS])

@@ -102,7 +102,8 @@ class RestEngine:
     ) -> dict[str, CollectionRead]:
         """Return one read for each collection, by the name of its staged table.
 
-        With `reuse` reference collections may be those of an earlier fetch, as long as they are kept.
+        Those whose keys others wait for are asked for first. With `reuse` reference collections may be those of an
+        earlier fetch, as long as they are kept.
 
         A collection that cannot be read is replaced by its fallback, or by no rows, unless it is required. When
         the call is cancelled, or a required collection fails, every request in flight is broken off.
@@ -110,13 +111,14 @@ class RestEngine:
         Raises UpstreamError for a required collection, TooManyRows when the driving one passes `row_limit`.
         """
         check_order(ido_specs)
+        awaited = {source.table for spec in ido_specs for source in spec.keys_from}
         rules = replace(self._rules, row_limit=row_limit, progress=progress, reuse=reuse)
         reads: dict[str, asyncio.Task[CollectionRead]] = {}
         with ungrouped():
             async with asyncio.TaskGroup() as group:
-                for spec in ido_specs:
+                for spec in sorted(ido_specs, key=lambda spec: spec.table not in awaited):
                     reads[spec.table] = group.create_task(self._read(spec, reads, rules))
-        return {table: read.result() for table, read in reads.items()}
+        return {spec.table: reads[spec.table].result() for spec in ido_specs}
 
     async def _read(self, spec: IDOSpec, reads: Reads, rules: ReadingRules) -> CollectionRead:
         if spec.eager:

@@ -33,7 +33,7 @@ class Tenant:
     async def property_names(self, collection: str) -> frozenset[str]:  # noqa: ARG002  # it does not tell
         return frozenset()
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         self.asked.append(request)
         await asyncio.sleep(0)
         if request.collection in self.failures:

@@ -101,7 +101,7 @@ class WholeCollections:
     async def property_names(self, collection: str) -> frozenset[str]:
         return frozenset(name.casefold() for name in _pattern().collections[collection].columns)
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         if request.collection in self.denied:
             raise UpstreamDenied(request.collection, "User requires [Read] privilege")
         rows = self.tables[request.collection]

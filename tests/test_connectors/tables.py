@@ -242,7 +242,7 @@ class WholeTables:
     async def property_names(self, collection: str) -> frozenset[str]:
         return frozenset(name.casefold() for row in self.tables[collection] for name in row)
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         self.asked.append(request)
         if request.collection in self.denied:
             raise UpstreamDenied(request.collection, "User requires [Read] privilege")

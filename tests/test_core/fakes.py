@@ -11,7 +11,7 @@ import pyarrow as pa
 from kai_erp.core import ido
 from kai_erp.core.auth import Token
 from kai_erp.core.types import CollectionRead, CollectionReport, IDOSpec, ReadStatus
-from kai_erp.core.walking import text_table
+from kai_erp.core.walking import Ahead, text_table
 from kai_erp.simulator.collection import Collection, Table
 from kai_erp.simulator.columns import Column, key, text
 from kai_erp.simulator.conditions import Scope, select
@@ -92,7 +92,7 @@ class Tables:
     async def property_names(self, collection: str) -> frozenset[str]:
         return frozenset(name.casefold() for row in self.rows.get(collection, ()) for name in row)
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: Ahead | None = None) -> ido.Page:
         self.asked.append(request)
         await asyncio.sleep(0)
         if troubles := self.troubles.get(request.collection):

@@ -49,7 +49,7 @@ class Plant:
         stamp = f"{wall:%Y%m%d %H:%M:%S}.{wall.microsecond // 1000:03}"
         self.rows[item] = {"Item": item, "Description": text, "RecordDate": stamp}
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         if self.lacks in request.properties:
             raise PropertyMissing(request.collection, self.lacks)
         if self.refusal is not None and "RecordDate" in (request.filter or ""):

@@ -67,11 +67,13 @@ class Upstream:
 
 
 @asynccontextmanager
-async def client_of(handler: Handler, grant: NumberedTokens | None = None) -> AsyncIterator[IdoClient]:
+async def client_of(
+    handler: Handler, grant: NumberedTokens | None = None, concurrency: int = 6
+) -> AsyncIterator[IdoClient]:
     clock = asyncio.get_running_loop().time
     tokens = TokenManager(grant or NumberedTokens(), clock)
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(handler)) as http:
-        yield IdoClient(http, ENDPOINT, passage_of(tokens, clock), now)
+        yield IdoClient(http, ENDPOINT, passage_of(tokens, clock, concurrency), now)
 
 
 async def page_from(upstream: Upstream, request: ido.LoadRequest = REQUEST) -> ido.Page:
@@ -91,6 +93,27 @@ async def failure_from(upstream: Upstream) -> KaiErpError:
 async def test_a_page_has_the_rows_that_the_server_gave() -> None:
     got = await page_from(Upstream([page("A", "B", MoreRowsExist=True)]))
     assert got == ido.Page({"Wc": ["A", "B"], "Description": ["Centre A", "Centre B"]}, 2, "<B/>", more_rows=True)
+
+
+@pytest.mark.parametrize("more", [True, False])
+async def test_the_next_request_is_told_before_the_rows_are_there(more: bool) -> None:
+    told: list[ido.LoadRequest] = []
+    async with client_of(Upstream([page("A", MoreRowsExist=more)])) as client:
+        asking = asyncio.create_task(client.page(REQUEST, told.append))
+        while not told and not asking.done():  # noqa: ASYNC110  # the very turn matters
+            await asyncio.sleep(0)
+        assert asking.done() is not more
+        await asking
+    assert told == ([replace(REQUEST, bookmark="<B/>", load_type="NEXT")] if more else [])
+
+
+async def test_the_place_of_a_page_is_free_for_the_next_one_before_the_rows_are_there() -> None:
+    upstream = Upstream([page("A", MoreRowsExist=True), page("B", Bookmark="<C/>")])
+    async with client_of(upstream, concurrency=1) as client:
+        coming: list[asyncio.Task[ido.Page]] = []
+        await client.page(REQUEST, lambda following: coming.append(asyncio.create_task(client.page(following))))
+        assert len(upstream.asked) == 2
+        assert (await coming[0]).columns["Wc"] == ["B"]
 
 
 async def test_a_request_carries_token_site_and_query_as_they_must_be() -> None:

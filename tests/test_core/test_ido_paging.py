@@ -1,12 +1,13 @@
+import json
 from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kai_erp.core.ido.paging import next_request
+from kai_erp.core.ido.paging import glimpsed_request, next_request
 from kai_erp.core.ido.requests import LoadRequest
-from kai_erp.core.ido.responses import Page
+from kai_erp.core.ido.responses import Page, decode_page
 from kai_erp.errors import BookmarkLoop
 from tests.test_core.fakes import page_of
 
@@ -126,3 +127,70 @@ def test_a_server_that_says_nothing_is_asked_on_even_after_a_short_page() -> Non
     following = next_request(FIRST, page(3, "b1", more=None))
     assert following is not None
     assert following.bookmark == "b1"
+
+
+# A glimpse of the next request
+
+
+def body_of(*keys: str, bookmark: str | None = "<B/>", more: bool | None = True, **also: object) -> bytes:
+    items = [{"Key": key} for key in keys]
+    envelope = {
+        "Items": items,
+        "Bookmark": bookmark,
+        "MoreRowsExist": more,
+        "Success": True,
+        "Message": None,
+        **also,
+    }
+    return json.dumps(envelope).encode()
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
+    ['"Bookmark":"x","MoreRowsExist":true,"Success":true', '\\"Bookmark\\": \\"x\\"', "]", "\\"]
+)
+
+
+@given(
+    st.lists(TEXTS, max_size=4),
+    TEXTS | st.none(),
+    st.booleans() | st.none(),
+    st.permutations(range(5)),
+    st.booleans(),
+)
+def test_a_glimpse_tells_what_the_decoded_page_leads_to(
+    keys: list[str], bookmark: str | None, more: bool | None, order: list[int], dense: bool
+) -> None:
+    members = list(json.loads(body_of(*keys, bookmark=bookmark, more=more)).items())
+    envelope = dict(members[place] for place in order)
+    body = json.dumps(envelope, separators=(",", ":") if dense else None, ensure_ascii=dense).encode()
+    glimpsed = glimpsed_request(FIRST, body)
+    if glimpsed is not None and keys:
+        assert glimpsed == next_request(FIRST, decode_page(body, "SLThings", ("Key",)))
+
+
+@pytest.mark.parametrize("bookmark", ["<B><P><p>Key</p></P></B>", 'ü"\\/\n'])
+def test_the_end_of_a_long_page_is_enough(bookmark: str) -> None:
+    body = body_of(*("x" * 100,) * 1_000, bookmark=bookmark)
+    assert glimpsed_request(FIRST, body) == replace(FIRST, bookmark=bookmark, load_type="NEXT")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        body_of("a", more=False),
+        body_of("a", more=None),
+        body_of("a", bookmark=None),
+        body_of("a", bookmark=""),
+        body_of("a", Success=False, Message="denied"),
+        b"",
+        b"<html>",
+        b'{"Bookmark":"\xff","MoreRowsExist":true,"Success":true}',
+        body_of('"Bookmark":"x","MoreRowsExist":true,"Success":true', bookmark=None, more=False),
+    ],
+)
+def test_nothing_is_glimpsed_of_a_page_that_is_the_last_or_none(body: bytes) -> None:
+    assert glimpsed_request(FIRST, body) is None
+
+
+def test_a_bookmark_that_stands_still_is_not_followed() -> None:
+    assert glimpsed_request(replace(FIRST, bookmark="<B/>"), body_of("a")) is None

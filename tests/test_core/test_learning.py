@@ -49,7 +49,7 @@ class Tenant(Tables):
         known = await super().property_names(collection) if self.tells else frozenset[str]()
         return known - {name.casefold() for name in self.lacks}
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         failure = self._failure(request)
         if failure is None:
             return await super().page(request)
@@ -285,7 +285,7 @@ async def test_the_cap_stays_as_it_is_while_a_walk_goes_on() -> None:
 
 async def test_a_page_in_the_middle_that_takes_too_long_doubles_no_row() -> None:
     class Tiring(Tenant):
-        async def page(self, request: ido.LoadRequest) -> ido.Page:
+        async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
             if request.bookmark and request.record_cap > 50:
                 raise PageTimedOut("slow")
             return await super().page(request)
@@ -386,7 +386,7 @@ async def test_what_lapses_while_a_read_goes_on_is_still_said_of_that_read() -> 
     clock = Clock()
 
     class Slow(Tenant):
-        async def page(self, request: ido.LoadRequest) -> ido.Page:
+        async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
             clock.seconds += 2
             return await super().page(request)
 

@@ -33,7 +33,7 @@ class Server:
     together: int = 0
     _now: int = 0
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         self.asked.append(request)
         self._now += 1
         self.together = max(self.together, self._now)
@@ -225,7 +225,7 @@ class Clamping(Tables):
 
     says: bool = True
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         page = await super().page(replace(request, record_cap=2))
         return page if self.says else replace(page, more_rows=None)
 

@@ -98,7 +98,7 @@ async def test_a_read_says_how_long_it_took_and_when_it_began() -> None:
     clock = Clock()
 
     class Slow(Tables):
-        async def page(self, request: ido.LoadRequest) -> ido.Page:
+        async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
             clock.seconds += 0.25
             return await super().page(request)
 
@@ -116,7 +116,7 @@ class Scripted:
     def __init__(self, *pages: ido.Page) -> None:
         self.pages = list(pages)
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         del request
         await asyncio.sleep(0)
         return self.pages.pop(0)
@@ -197,7 +197,7 @@ class Measured(Tables):
 
     padding = ""
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         ido.query_string(request)
         bare = replace(request, bookmark=(request.bookmark or "").strip("x") or None)
         page = await super().page(bare)
@@ -242,7 +242,7 @@ async def test_halving_one_run_does_not_forget_the_rows_of_another() -> None:
     keys = numbered(200, 10)
 
     class Uneven(Tables):
-        async def page(self, request: ido.LoadRequest) -> ido.Page:
+        async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
             if keys[0] in str(request.filter) and request.bookmark and keys[60] in str(request.filter):
                 await asyncio.sleep(1.0)
                 raise QueryTooLong("SLThings", 3_000, 2_000)
@@ -380,7 +380,7 @@ class ShyOfLists(Tables):
 
     failure: Exception | None = None
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         self.asked.append(request)
         await asyncio.sleep(0)
         if not request.unlisted:

@@ -56,7 +56,7 @@ class Gated:
     def gate(self, name: str) -> asyncio.Event:
         return self.gates.setdefault(name, asyncio.Event())
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         self.started.append(request.collection)
         try:
             await self.gate(request.collection).wait()
@@ -359,7 +359,7 @@ class FailingThenSilent:
 
     failed: bool = False
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         if request.collection != "SLItems":
             return await Tables(DATA).page(request)
         if self.failed:

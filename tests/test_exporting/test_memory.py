@@ -33,7 +33,7 @@ class Endless:
     async def property_names(self, collection: str) -> frozenset[str]:
         raise AssertionError(collection)
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         number = int(request.bookmark or 0)
         keys = [f"{row:08}" for row in range(number * ROWS, (number + 1) * ROWS)]
         columns: dict[str, list[str | None]] = {

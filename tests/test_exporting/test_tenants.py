@@ -38,7 +38,7 @@ class Server:
     async def property_names(self, collection: str) -> frozenset[str]:
         raise AssertionError(collection)
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
         self.asked.append(request)
         if self.lacking in request.properties:
             raise PropertyMissing(request.collection, self.lacking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -16,6 +16,7 @@ from kai_erp.core import ido
 from kai_erp.core.passage import Passage
 from kai_erp.core.retries import LONGEST_WAIT, Throttled, asked_rest
 from kai_erp.core.types import Now
+from kai_erp.core.walking import Ahead
 from kai_erp.errors import (
     Nonsense,
     PageTimedOut,
@@ -53,12 +54,16 @@ class IdoEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A request to be made: what it is about, where it goes, and whether a walk waits for it."""
+    """A request to be made: what it is about, where it goes, and whether a walk waits for it.
+
+    `glimpse` is shown the body of an answer before that is decoded.
+    """
 
     collection: str
     url: str
     urgent: bool = False
     divisible: bool = False
+    glimpse: Callable[[bytes], None] | None = None
 
 
 class IdoClient:
@@ -77,23 +82,30 @@ class IdoClient:
         self._headers = dict(endpoint.headers())
         self._turns: asyncio.Lock | None = None
         self._in_flight = 0
+        self._decoding = asyncio.Lock()
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
-        """Return one page.
+    async def page(self, request: ido.LoadRequest, ahead: Ahead | None = None) -> ido.Page:
+        """Return one page; `ahead` is told of the likely next request as soon as the answer has come.
 
         Raises what the fault means, after the retries that may help: UpstreamAuth, UpstreamDenied, UpstreamFault
         and its kinds, PageTimedOut when a smaller page may come, UpstreamUnavailable.
         """
+
+        def glimpse(body: bytes) -> None:
+            following = ido.glimpsed_request(request, body)
+            if ahead is not None and following is not None:
+                ahead(following)
+
+        def decode(body: bytes) -> ido.Page:
+            return ido.decode_page(body, request.collection, request.properties)
+
         question = _Question(
             collection=request.collection,
             url=f"{self._endpoint.url}/{ido.path(request)}?{ido.query_string(request)}",
             urgent=request.bookmark is not None,
             divisible=request.record_cap == 0 or request.record_cap > ido.SMALLEST_PAGE,
+            glimpse=glimpse if ahead is not None else None,
         )
-
-        def decode(body: bytes) -> ido.Page:
-            return ido.decode_page(body, request.collection, request.properties)
-
         return await self._passage.through(lambda: self._with_token(question, decode))
 
     async def log_on(self) -> None:
@@ -137,21 +149,29 @@ class IdoClient:
     async def _once(self, question: _Question, authorization: str, decode: Callable[[bytes], T]) -> T:
         if self._budget.resting() > LONGEST_WAIT:
             raise Throttled("The gateway asked to be left alone", self._budget.resting())
-        async with self._turn(), self._budget.slot(urgent=question.urgent):
-            self._in_flight += 1
-            try:
-                with self._passage.call(question.collection):
-                    return decode(await self._body(question, authorization))
-            finally:
-                self._in_flight -= 1
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._place(question))
+            with self._passage.call(question.collection):
+                body = await self._body(question, authorization)
+                await stack.aclose()  # the place is free while rows are decoded
+                if question.glimpse is not None:
+                    question.glimpse(body)
+                return await self._decoded(body, decode)
+
+    async def _decoded(self, body: bytes, decode: Callable[[bytes], T]) -> T:
+        """Return a decoded body, one in each turn of the loop: what it led to is sent first."""
+        async with self._decoding:
+            await asyncio.sleep(0)
+            return decode(body)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._turns is None:
-            yield
-            return
-        async with self._turns:
-            yield
+    async def _place(self, question: _Question) -> AsyncIterator[None]:
+        async with self._turns or nullcontext(), self._budget.slot(urgent=question.urgent):
+            self._in_flight += 1
+            try:
+                yield
+            finally:
+                self._in_flight -= 1
 
     async def _body(self, question: _Question, authorization: str) -> bytes:
         try:

@@ -119,7 +119,14 @@ class Reading:
             unlisted=self._unlisted,
         )
         accepted = (term for term in terms_of(self.spec.filter) if self._trait.accepts(term))
-        return Walk(self.source, first, all_of(*accepted), self._count)
+        return Walk(self.source, first, all_of(*accepted), self._count, self._has_room)
+
+    @property
+    def _limit(self) -> int | None:
+        return self.rules.row_limit if self.spec.driving or self.spec.limited else None
+
+    def _has_room(self, rows: int) -> bool:
+        return self._limit is None or self.rows + rows <= self._limit
 
     def _count(self, rows: int) -> None:
         """Take note of a page. Raises TooManyRows as soon as the driving collection passes its limit."""
@@ -129,10 +136,8 @@ class Reading:
         self.pages += 1
         if self.rules.progress is not None:
             self.rules.progress(self._report(self.rows))
-        limit = self.rules.row_limit
-        bounded = self.spec.driving or self.spec.limited
-        if bounded and limit is not None and self.rows > limit:
-            raise TooManyRows(self.rows, limit)
+        if self._limit is not None and self.rows > self._limit:
+            raise TooManyRows(self.rows, self._limit)
         if self.rules.one_page and self.pages > 1 and rows:
             raise TooManyRows(self.rows, self.rows - rows)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +18,19 @@ from kai_erp.errors import BookmarkLoop, KaiErpError, QueryTooLong
 
 _ROW = " row "
 
+Ahead: TypeAlias = Callable[[ido.LoadRequest], None]
+"""Is told of a request that is likely to be the next."""
+
+
+def _always(_: int) -> bool:
+    return True
+
 
 class PageSource(Protocol):
     """Gives pages of collections, and says which properties they have."""
 
-    async def page(self, request: ido.LoadRequest) -> ido.Page:
-        """Return one page."""
+    async def page(self, request: ido.LoadRequest, ahead: Ahead | None = None, /) -> ido.Page:
+        """Return one page; `ahead` may be told of the next request as soon as the answer has come."""
         ...
 
     async def property_names(self, collection: str) -> frozenset[str]:
@@ -44,13 +51,14 @@ class Walk:
     """A read to be made page by page.
 
     `on_rows` is told how many rows each page brought, and, as a negative number, how many are to be read again; it
-    may stop the walk by raising.
+    may stop the walk by raising. `has_room` tells whether it would let so many more rows pass.
     """
 
     source: PageSource
     first: ido.LoadRequest
     expression: Expression | None
     on_rows: Callable[[int], None]
+    has_room: Callable[[int], bool] = _always
 
     async def read(self, keys: KeyList | None) -> pa.Table:
         """Return the rows that the expression lets through, of `keys` only where they are given."""
@@ -92,15 +100,16 @@ class Walk:
         """Return the rows from a request on, page by page."""
         tables, read = [], 0
         seen: set[tuple[str | None, str | None]] = set()
-        while request is not None:
-            if (request.bookmark, request.after) in seen:
-                raise BookmarkLoop(request.collection)
-            seen.add((request.bookmark, request.after))
-            page = await self.source.page(request)
-            tables.append(table_of(page, self.first.properties))
-            read += page.rows
-            self.on_rows(page.rows)
-            request = self.next(request, page, read)
+        with PagesAhead(self) as source:
+            while request is not None:
+                if (request.bookmark, request.after) in seen:
+                    raise BookmarkLoop(request.collection)
+                seen.add((request.bookmark, request.after))
+                page = await source.page(request)
+                tables.append(table_of(page, self.first.properties))
+                read += page.rows
+                self.on_rows(page.rows)
+                request = self.next(request, page, read)
         return _joined(self.first.properties, tables)
 
     def next(self, request: ido.LoadRequest, page: ido.Page, read: int) -> ido.LoadRequest | None:
@@ -119,6 +128,47 @@ class Walk:
     def request(self, expression: Expression | None) -> ido.LoadRequest:
         """Return the request for the first page of what an expression lets through."""
         return replace(self.first, filter=ido.render(expression) if expression is not None else None)
+
+
+class PagesAhead:
+    """A source whose next page is asked for while the rows of the last one are decoded.
+
+    What was asked for in vain, since the next request turned out to be another or none, is broken off.
+    """
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._asked: ido.LoadRequest | None = None
+        self._coming: asyncio.Task[ido.Page] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._coming is not None:
+            self._coming.cancel()
+
+    async def page(self, request: ido.LoadRequest) -> ido.Page:
+        """Return a page, which may have been asked for already."""
+        coming, self._coming = self._coming, None
+        if coming is not None and self._asked == request:
+            return await coming
+        if coming is not None:
+            coming.cancel()
+        return await self._walk.source.page(request, self._ask)
+
+    def _ask(self, request: ido.LoadRequest) -> None:
+        """Ask for the page after a full one, unless that one fills what is let through."""
+        if self._coming is None and self._walk.has_room(request.record_cap + 1):
+            self._asked = request
+            self._coming = asyncio.create_task(self._walk.source.page(request, self._ask))
+            self._coming.add_done_callback(_looked_at)
+
+
+def _looked_at(task: asyncio.Task[ido.Page]) -> None:
+    """Take note of a failure that nobody waits for."""
+    if not task.cancelled():
+        task.exception()
 
 
 @contextmanager

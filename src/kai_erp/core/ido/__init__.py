@@ -7,7 +7,7 @@ Applications" and "Mongoose IDO Development Guide"; published clients that run a
 from kai_erp.core.ido.faults import fault_error, is_session_fault
 from kai_erp.core.ido.filters import render, split_keys
 from kai_erp.core.ido.info import decode_property_names
-from kai_erp.core.ido.paging import next_request, request_after
+from kai_erp.core.ido.paging import glimpsed_request, next_request, request_after
 from kai_erp.core.ido.requests import QUERY_LIMIT, SMALLEST_PAGE, LoadRequest, info_path, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
 from kai_erp.core.ido.texts import shown, without_secret
@@ -25,6 +25,7 @@ __all__ = [
     "excerpt",
     "fault_error",
     "folded",
+    "glimpsed_request",
     "info_path",
     "instants",
     "is_session_fault",

@@ -5,13 +5,20 @@ A bookmark is opaque; filter, order, properties and cap stay as they were for th
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+
+import msgspec
 
 from kai_erp.core.expressions import AllOf, AnyOf, Comparison, Operator, equals
 from kai_erp.core.ido.filters import render
 from kai_erp.core.ido.requests import LoadRequest
 from kai_erp.core.ido.responses import Page
 from kai_erp.errors import BookmarkLoop
+
+_TAIL = 4_096  # a bookmark that is longer fits into no request
+_BOOKMARK = re.compile(rb'"Bookmark"\s*:\s*("(?:[^"\\]|\\.)+")')
+_GOES_ON = (re.compile(rb'"MoreRowsExist"\s*:\s*true\b'), re.compile(rb'"Success"\s*:\s*true\b'))
 
 
 def next_request(request: LoadRequest, page: Page) -> LoadRequest | None:
@@ -29,6 +36,22 @@ def next_request(request: LoadRequest, page: Page) -> LoadRequest | None:
     if not moved or page.rows == 0:
         raise BookmarkLoop(request.collection)
     return replace(request, bookmark=page.bookmark, load_type="NEXT")
+
+
+def glimpsed_request(request: LoadRequest, body: bytes) -> LoadRequest | None:
+    """Return the request for the page after the one in `body`, where its end tells: nothing else is decoded.
+
+    It is a guess until the page is decoded: `next_request` decides.
+    """
+    tail = body[-_TAIL:]
+    bookmarks = _BOOKMARK.findall(tail)
+    if not bookmarks or not all(sign.search(tail) for sign in _GOES_ON):
+        return None
+    try:
+        bookmark = msgspec.json.decode(bookmarks[-1], type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return replace(request, bookmark=bookmark, load_type="NEXT") if bookmark != request.bookmark else None
 
 
 def request_after(request: LoadRequest, page: Page) -> LoadRequest:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kai_erp.core.ido.values import DECIMAL, folded, instants, trimmed, typed
-from kai_erp.core.keys import fold_key
+from kai_erp.core.ido.values import DECIMAL, instants, trimmed, typed
+from kai_erp.core.keys import fold_key, fold_keys
 from kai_erp.core.types import PropertyType
 
 NONE = datetime(2049, 1, 1)  # noqa: DTZ001  # the ERP's clock has no zone
@@ -246,7 +246,7 @@ def test_blanks_around_a_text_go_and_a_blank_text_is_null(words: list[str | None
 @given(st.lists(st.none() | WORDS, max_size=10))
 def test_keys_are_folded_one_by_one_and_absent_ones_stay_absent(words: list[str | None]) -> None:
     expected = [None if word is None else fold_key(word) for word in words]
-    assert folded(pa.array(words, pa.string())).to_pylist() == expected
+    assert fold_keys(pa.array(words, pa.string())).to_pylist() == expected
 
 
 # Instants

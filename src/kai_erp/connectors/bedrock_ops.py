@@ -34,7 +34,7 @@ from kai_erp.core.expressions import (
     all_of,
     equals,
 )
-from kai_erp.core.keys import expand_key, fold_key
+from kai_erp.core.keys import expand_key, fold_key, fold_keys
 from kai_erp.core.lake_sql import LakeTables, render
 from kai_erp.core.types import IDOSpec, KeySource, LakeQuerySpec, Property, PropertyType, RestQuerySpec, SqlValue
 from kai_erp.models.operations import ScheduledOperation, ScheduleSummary
@@ -191,12 +191,12 @@ class BedrockOpsScheduler(BaseConnector[ScheduleQuery]):
         counts = {entry["values"]: entry["counts"] for entry in table["status"].value_counts().to_pylist()}
         centers = table["work_center"].unique().drop_null().to_pylist()
         folded = {text.casefold(): text for text in reversed(centers)}
-        jobs = table.group_by(["job", "suffix"], use_threads=False).aggregate([])
+        jobs = table.select(["job", "suffix"]).set_column(0, "job", fold_keys(table["job"].combine_chunks()))
         hours = pc.sum(table["hours_remaining"]).as_py()
         return {
             "total": table.num_rows,
             **{status: counts.get(status, 0) for status in _STATUSES},
-            "jobs": len({(fold_key(job), suffix) for job, suffix in zip(*jobs.to_pydict().values(), strict=True)}),
+            "jobs": jobs.group_by(jobs.column_names, use_threads=False).aggregate([]).num_rows,
             "hours_remaining": hours or 0,
             "work_centers": [folded[key] for key in sorted(folded)],
         }

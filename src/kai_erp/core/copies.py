@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from kai_erp.core import ido
 from kai_erp.core.expressions import Comparison, Expression, Operator, all_of, names_in
 from kai_erp.core.keeping import Keeping
-from kai_erp.core.keys import fold_key
+from kai_erp.core.keys import fold_key, fold_keys
 from kai_erp.core.types import Clock, CollectionRead, IDOSpec, Property, PropertyType
 from kai_erp.core.walking import KeyList, keep_once
 
@@ -56,7 +56,7 @@ class Changes:
             return rows
         name = next(prop.name for prop in self.spec.properties if prop.wire == self.keys.match)
         wanted = pa.array({fold_key(key) for key in self.keys.keys}, pa.string())
-        return rows.filter(pc.is_in(ido.folded(rows[name].combine_chunks()), wanted))
+        return rows.filter(pc.is_in(fold_keys(rows[name].combine_chunks()), wanted))
 
 
 class Copies:

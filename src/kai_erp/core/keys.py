@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import re
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 _PREFIXED = re.compile(r"([A-Za-z]+)0*(\d+)\Z")
 
 
 def fold_key(text: str) -> str:
     """Return the form in which keys are compared: trimmed, without regard to case."""
     return text.strip().casefold()
+
+
+def fold_keys(keys: pa.Array) -> pa.Array:
+    """Return a column of keys in the form in which they are compared."""
+    if pc.all(pc.ascii_is_printable(keys)).as_py() is not False:  # of plain ASCII, a column at a time
+        return pc.ascii_lower(pc.ascii_trim_whitespace(keys))
+    encoded = keys.dictionary_encode()
+    return pa.array(map(fold_key, encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
 
 
 def expand_key(text: str, widths: tuple[int, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from kai_erp.core import ido
+from kai_erp.core.keys import fold_keys
 from kai_erp.core.types import (
     CollectionRead,
     LakeQuerySpec,
@@ -47,6 +48,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 _INTERRUPT_SECONDS = 0.02
+_PARSED: dict[str, duckdb.Statement] = {}
+_PARSED_MOST = 32
 _KEYWORD = duckdb.token_type.keyword
 _CHANGING = frozenset({"insert", "update", "delete", "merge", "copy", "create", "drop", "alter"})
 
@@ -186,7 +189,7 @@ class StagingEngine:
         for prop in properties:
             columns[prop.name] = cells = table[prop.name].combine_chunks()
             if prop.type is PropertyType.KEY:
-                columns[f"{prop.name}_key"] = ido.folded(cells)
+                columns[f"{prop.name}_key"] = fold_keys(cells)
             if prop.type is PropertyType.DATETIME:
                 columns[f"{prop.name}_at"] = ido.instants(cells, zone)
         self.load_table(name, pa.table(columns))
@@ -234,7 +237,7 @@ class StagingEngine:
         """Return the answer of our own SQL; kept as a table first, since a relation would be planned twice."""
         self._go_on()
         try:
-            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANSWER} AS {sql}", _bound(sql, parameters))
+            self._connection.execute(_keeping(self._connection, sql), _bound(sql, parameters))
             return self._connection.sql(f"FROM {_ANSWER}").to_arrow_table()
         except duckdb.OutOfMemoryException:
             raise Overloaded("The rows of this question do not fit into the memory set aside for joins") from None
@@ -257,6 +260,17 @@ async def _break_off(area: StagingEngine, work: asyncio.Task[Joined]) -> None:
 def _hand_back() -> None:
     """Give the system what memory Arrow has taken in this thread and does not need any more."""
     pa.default_memory_pool().release_unused()
+
+
+def _keeping(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """Return the statement that keeps the answer of our own SQL as a table, parsed once for all connections."""
+    parsed = _PARSED.get(sql)
+    if parsed is None:
+        parsed = connection.extract_statements(f"CREATE OR REPLACE TEMP TABLE {_ANSWER} AS {sql}")[0]
+        if len(_PARSED) >= _PARSED_MOST:
+            _PARSED.clear()
+        _PARSED[sql] = parsed
+    return parsed
 
 
 def _opened() -> duckdb.DuckDBPyConnection:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from kai_erp.core import ido
 from kai_erp.core.expressions import AnyKey, Expression, Nothing, all_of
+from kai_erp.core.keys import fold_keys
 from kai_erp.core.types import IDOSpec
 from kai_erp.errors import BookmarkLoop, KaiErpError, QueryTooLong
 
@@ -215,7 +216,7 @@ def keep_once(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     """
     if not key or any(name not in rows.column_names for name in key):
         return rows
-    folded = {name: pc.fill_null(ido.folded(rows[name].combine_chunks()), "") for name in key}
+    folded = {name: pc.fill_null(fold_keys(rows[name].combine_chunks()), "") for name in key}
     numbered = pa.table({**folded, _ROW: pa.arange(0, rows.num_rows)})
     last = numbered.group_by(list(key), use_threads=False).aggregate([(_ROW, "max")])[f"{_ROW}_max"]
     return rows if len(last) == rows.num_rows else rows.take(last.sort())

@@ -11,7 +11,7 @@ from kai_erp.core.ido.paging import glimpsed_request, next_request, request_afte
 from kai_erp.core.ido.requests import QUERY_LIMIT, SMALLEST_PAGE, LoadRequest, info_path, path, query_string
 from kai_erp.core.ido.responses import Page, decode_page, excerpt
 from kai_erp.core.ido.texts import shown, without_secret
-from kai_erp.core.ido.values import NO_DATE_FROM, Typed, folded, instants, trimmed, typed
+from kai_erp.core.ido.values import NO_DATE_FROM, Typed, instants, trimmed, typed
 
 __all__ = [
     "NO_DATE_FROM",
@@ -24,7 +24,6 @@ __all__ = [
     "decode_property_names",
     "excerpt",
     "fault_error",
-    "folded",
     "glimpsed_request",
     "info_path",
     "instants",

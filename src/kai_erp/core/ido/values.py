@@ -17,7 +17,6 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kai_erp.core.keys import fold_key
 from kai_erp.core.types import PropertyType
 
 NO_DATE_FROM = datetime(2049, 1, 1)  # noqa: DTZ001  # the ERP's wall clock has no zone
@@ -58,13 +57,6 @@ def trimmed(texts: pa.Array) -> pa.Array:
     """Return texts without blanks around them; a blank text is null."""
     bare = pc.utf8_trim_whitespace(texts)
     return pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
-
-
-def folded(keys: pa.Array) -> pa.Array:
-    """Return keys in the form in which they are compared."""
-    if pc.all(pc.ascii_is_printable(keys)).as_py() is not False:  # of plain ASCII, a column at a time
-        return pc.ascii_lower(pc.ascii_trim_whitespace(keys))
-    return _by_value(keys, pa.string(), fold_key).column
 
 
 def instants(walls: pa.Array, zone: tzinfo) -> pa.Array:

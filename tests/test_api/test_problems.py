@@ -225,6 +225,14 @@ async def test_a_defect_shows_its_request_id_and_nothing_of_itself(defective: Cl
         assert word not in response.text
 
 
+async def test_a_defect_on_a_page_is_told_on_a_page(defective: Client) -> None:
+    response = await defective.get("/", headers={"X-Request-ID": "mine", "Accept": "text/html"})
+    assert (response.status_code, response.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert "mine" in response.text
+    for word in ("KeyError", "Traceback", "/kai_erp/"):
+        assert word not in response.text
+
+
 FAULTS = (None, Answer(401), Answer(403))
 
 

@@ -102,7 +102,19 @@ async def test_what_pages_load_is_there(browser: httpx2.AsyncClient) -> None:
     ]
     assert len(files) >= 6
     for file in files:
-        assert (await browser.get(str(file))).status_code == 200
+        answer = await browser.get(str(file))
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+        again = await browser.get(str(file), headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_head_of_a_page_is_that_of_the_page(browser: httpx2.AsyncClient, path: str) -> None:
+    assert (await browser.head(path)).status_code == 200
+
+
+async def test_the_head_of_a_stream_is_not_waited_for(browser: httpx2.AsyncClient) -> None:
+    assert (await browser.head("/console/events")).status_code == 405
 
 
 async def test_the_board_and_the_list_show_the_whole_answer(browser: httpx2.AsyncClient) -> None:

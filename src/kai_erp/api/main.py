@@ -25,7 +25,7 @@ from kai_erp.api.routes.questions import describe_required, question_router
 from kai_erp.api.security import Door, Keeping
 from kai_erp.app import open_app, utc_now
 from kai_erp.config import Settings, load_settings
-from kai_erp.console.serving import add_console, refusal
+from kai_erp.console.serving import add_console, failure_page, refusal
 from kai_erp.logs import configure_logs
 from kai_erp.mcp.http import HEADERS as MCP_HEADERS
 from kai_erp.mcp.http import PATH as MCP_PATH
@@ -101,7 +101,7 @@ def _guard(api: FastAPI, settings: Settings) -> None:
             allow_headers=_SENT_HEADERS,
             expose_headers=_SHOWN_HEADERS,
         )
-    api.add_middleware(Gate, settings=settings)
+    api.add_middleware(Gate, settings=settings, page_of=failure_page)
 
 
 def _described(api: FastAPI) -> dict[str, Any]:

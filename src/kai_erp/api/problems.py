@@ -82,12 +82,12 @@ def problem(request: Request, code: str, detail: str, suggestion: str, **more: o
     """Return the response for an error code; `errors` and `headers` may be given beside."""
     errors, headers = more.get("errors"), more.get("headers")
     body = _problem(request, code, detail, suggestion, errors if isinstance(errors, list) else None)
-    return JSONResponse(
-        body.model_dump(exclude_none=True),
-        body.status,
-        headers=dict(headers) if isinstance(headers, Mapping) else None,
-        media_type=PROBLEM_JSON,
-    )
+    return told(body, dict(headers) if isinstance(headers, Mapping) else None)
+
+
+def told(body: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem as RFC 9457 has it."""
+    return JSONResponse(body.model_dump(exclude_none=True), body.status, headers=headers, media_type=PROBLEM_JSON)
 
 
 def _problem(request: Request, code: str, detail: str, suggestion: str, errors: list[Fault] | None) -> Problem:
@@ -115,13 +115,7 @@ def problem_of(request: Request, error: KaiErpError) -> Problem:
 
 def answer_to(request: Request, error: KaiErpError) -> JSONResponse:
     """Return the answer to a request that fails."""
-    body = problem_of(request, error)
-    return JSONResponse(
-        body.model_dump(exclude_none=True),
-        body.status,
-        headers=headers_of(request, error),
-        media_type=PROBLEM_JSON,
-    )
+    return told(problem_of(request, error), headers_of(request, error))
 
 
 def headers_of(request: Request, error: KaiErpError) -> dict[str, str]:
@@ -167,11 +161,11 @@ async def _on_http(request: Request, error: HTTPException) -> JSONResponse:
     return problem(request, code, detail, _SUGGESTIONS.get(code, "Change the request."), headers=error.headers)
 
 
-def defect(request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to a request that met a defect of ours, without anything of it; the log has the whole."""
+def defect(request: Request, error: Exception) -> Problem:
+    """Return what to tell of a defect of ours, without anything of it; the log has the whole."""
     log.error("defect", exc_info=error)
     detail = "The request could not be answered because of a defect in kai-erp."
-    return problem(request, "internal_error", detail, "Report it with the request id.")
+    return _problem(request, "internal_error", detail, "Report it with the request id.", None)
 
 
 def too_large(request: Request, most: int) -> JSONResponse:

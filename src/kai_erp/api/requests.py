@@ -6,16 +6,16 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TypeVar
 
 import structlog
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access import HostGuard
-from kai_erp.api.problems import defect, wrong_host
-from kai_erp.api.rooms import is_stream
+from kai_erp.api.problems import Problem, defect, told, wrong_host
+from kai_erp.api.rooms import as_read, is_page, is_stream
 from kai_erp.app import App
 from kai_erp.config import Settings
 
@@ -32,6 +32,7 @@ _SHIELDS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     (b"cache-control", b"no-store"),
 )
+_REVALIDATED = b"no-cache"  # kept by browsers, and used again once the server says that it is the same
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 log = structlog.get_logger(__name__)
@@ -45,10 +46,15 @@ class Gate:
     """ASGI middleware: turns away foreign host names, takes or makes `X-Request-ID`, logs each request with it.
 
     Every answer tells browsers to keep it to themselves; over a public address of https, to use no other.
+
+    Args:
+        app: what answers.
+        settings: under which names, and whether over https.
+        page_of: makes a page for people of a defect.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._guard = app, HostGuard(settings)
+    def __init__(self, app: ASGIApp, settings: Settings, page_of: Callable[[Request, Problem], Response]) -> None:
+        self._app, self._guard, self._page_of = app, HostGuard(settings), page_of
         secure = (settings.public_url or "").startswith("https://")
         self._everywhere = (*_SHIELDS, *((_HSTS,) if secure else ()))
 
@@ -80,7 +86,7 @@ class Gate:
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         try:
             if self._guard.serves(host):
-                await self._app(scope, receive, send_with_id)
+                await self._app(as_read(scope), receive, send_with_id)
             else:
                 await wrong_host(Request(scope), host)(scope, receive, send_with_id)
         except CallerGone:
@@ -88,7 +94,10 @@ class Gate:
         except Exception as error:  # the outermost handler of a request
             if status:
                 raise
-            await defect(Request(scope), error)(scope, receive, send_with_id)
+            request = Request(scope)
+            problem = defect(request, error)
+            answer = self._page_of(request, problem) if is_page(scope) else told(problem)
+            await answer(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             log.info(
@@ -100,9 +109,9 @@ class Gate:
         """Yield the security headers that an answer does not set itself."""
         names = {name.lower() for name, _ in given}
         for name, value in self._everywhere:
-            unneeded = name == b"cache-control" and scope["path"].startswith("/static/")
-            if name not in names and not unneeded:
-                yield name, value
+            asset = name == b"cache-control" and scope["path"].startswith("/static/")
+            if name not in names:
+                yield name, _REVALIDATED if asset else value
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:

@@ -10,6 +10,7 @@ from kai_erp.api.problems import has_credential
 from kai_erp.mcp.http import PATH as MCP_PATH
 
 CONSOLE = "/console/"
+SIGN_IN = "/sign-in"
 EVENTS_PATH = "/console/events"
 _STREAMS = frozenset({MCP_PATH, EVENTS_PATH})
 KEY_COOKIE = "kai-erp-key"
@@ -29,6 +30,13 @@ def is_stream(scope: Scope) -> bool:
 def is_page(scope: Scope) -> bool:
     """Tell whether a request is for a page of the console, by a browser."""
     return is_room(scope["path"]) and "text/html" in Headers(scope=scope).get("accept", "")
+
+
+def as_read(scope: Scope) -> Scope:
+    """Return a request for the head of a page as one for the page, whose body the server then leaves out."""
+    path = scope["path"]
+    has_head = (is_room(path) or path == SIGN_IN) and path != EVENTS_PATH
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" and has_head else scope
 
 
 def key_in(cookies: str) -> str | None:

@@ -14,12 +14,12 @@ from kai_erp.access.doorkeeping import Doorkeeper
 from kai_erp.access.limits import InboundLimits
 from kai_erp.access.metadata import METADATA_PATH
 from kai_erp.api.problems import answer_to, has_credential, too_large
-from kai_erp.api.rooms import is_page, is_stream, with_cookie
+from kai_erp.api.rooms import SIGN_IN, is_page, is_stream, with_cookie
 from kai_erp.callers import Caller
 from kai_erp.config import Settings, is_loopback
 from kai_erp.errors import AuthRequired, KaiErpError, Overloaded
 
-_OPEN = frozenset({"/health", "/ready", "/sign-in", METADATA_PATH})
+_OPEN = frozenset({"/health", "/ready", SIGN_IN, METADATA_PATH})
 _OPEN_BELOW = ("/static/", f"{METADATA_PATH}/")
 _LIMITS = frozenset({"inbound_per_minute", "inbound_concurrency"})
 

@@ -6,10 +6,10 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from kai_erp.console import customers, downloads, events, floor, inventory, missing, orders, signing, status, tools
-from kai_erp.console.pages import STATIC
+from kai_erp.console.pages import STATIC, failure_page
 from kai_erp.console.signing import refusal
 
-__all__ = ["add_console", "refusal"]
+__all__ = ["add_console", "failure_page", "refusal"]
 
 
 def add_console(api: FastAPI) -> None:

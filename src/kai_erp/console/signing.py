@@ -12,13 +12,12 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from kai_erp.api.problems import headers_of
-from kai_erp.api.rooms import CONSOLE, KEY_COOKIE, SECURE_KEY_COOKIE
+from kai_erp.api.rooms import CONSOLE, KEY_COOKIE, SECURE_KEY_COOKIE, SIGN_IN
 from kai_erp.api.security import Keeping
 from kai_erp.console.pages import leaving_token, refusal_page, render
 from kai_erp.errors import AccessError, AuthRequired, KaiErpError, RateLimited
 
 router = APIRouter(include_in_schema=False)
-SIGN_IN = "/sign-in"
 _FORM_COOKIE = "kai-erp-form"
 _FORM_SECONDS = 3600
 _KEY = re.compile(r"[\w.~+/=\-]{1,4000}", re.ASCII)

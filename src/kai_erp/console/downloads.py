@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from kai_erp.console.floor import SCHEDULE, sorted_operations
 from kai_erp.console.inventory import INVENTORY, short_first
 from kai_erp.console.orders import ORDERS, in_view
 from kai_erp.console.pages import app_of, failure_page
+from kai_erp.questions import Answer
 
 router = APIRouter(include_in_schema=False)
 _TYPES = {"csv": CSV, "parquet": PARQUET}
@@ -30,11 +32,16 @@ async def download(request: Request, name: str, kind: str) -> Response:
     found = await look(request, name)
     if isinstance(found, Failed):
         return failure_page(request, found.problem, found.headers)
-    found = replace(found, records=_arranged(request, name, found.records))
-    file = response(found, _TYPES[kind], app.connectors[name], app.settings.zone)
+    file = await asyncio.to_thread(_file, request, name, kind, found)
     moment = found.meta.as_of.astimezone(app.settings.zone).strftime("%Y-%m-%d-%H%M")
     file.headers["Content-Disposition"] = f'attachment; filename="{name}-{moment}.{kind}"'
     return file
+
+
+def _file(request: Request, name: str, kind: str, found: Answer) -> Response:
+    app = app_of(request)
+    arranged = replace(found, records=_arranged(request, name, found.records))
+    return response(arranged, _TYPES[kind], app.connectors[name], app.settings.zone)
 
 
 def _arranged(request: Request, name: str, table: pa.Table) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from copy import copy
 from typing import Annotated, Any
@@ -71,7 +72,7 @@ def _endpoint(connector: BaseConnector[ConnectorQuery]) -> Callable[..., Awaitab
         media_type = accepted(request)
         asked = _asked(request, connector, page)
         found = await while_connected(request, app.ask(asked))
-        return response(found, media_type, connector, app.settings.zone)
+        return await asyncio.to_thread(response, found, media_type, connector, app.settings.zone)
 
     answer.__annotations__ = {"request": Request, "page": Annotated[parameters, Query()], "return": Response}
     return answer

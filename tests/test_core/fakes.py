@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import httpx2
@@ -83,16 +83,20 @@ def matching(rows: Sequence[Row], filter_text: str | None) -> list[Row]:
 
 @dataclass
 class Tables:
-    """A source of pages: rows by collection; bookmarks are positions; `troubles` are raised, once each."""
+    """A source of pages: rows by collection; bookmarks are positions; `troubles` are raised, once each.
+
+    When `glimpsed` the next request is told of before a page is there.
+    """
 
     rows: Mapping[str, Sequence[Row]]
     troubles: dict[str, list[Exception]] = field(default_factory=dict)
     asked: list[ido.LoadRequest] = field(default_factory=list)
+    glimpsed: bool = False
 
     async def property_names(self, collection: str) -> frozenset[str]:
         return frozenset(name.casefold() for row in self.rows.get(collection, ()) for name in row)
 
-    async def page(self, request: ido.LoadRequest, _: Ahead | None = None) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, ahead: Ahead | None = None) -> ido.Page:
         self.asked.append(request)
         await asyncio.sleep(0)
         if troubles := self.troubles.get(request.collection):
@@ -100,6 +104,9 @@ class Tables:
         start = int(request.bookmark or 0)
         rows = matching(self.rows[request.collection], request.filter)
         end = start + request.record_cap if request.record_cap else len(rows)
+        if self.glimpsed and ahead is not None and end < len(rows):
+            ahead(replace(request, bookmark=str(end), load_type="NEXT"))
+            await asyncio.sleep(0)
         return page_of(rows[start:end], request.properties, str(end), more=end < len(rows))
 
     def filters(self, collection: str) -> list[str | None]:

@@ -27,10 +27,12 @@ SECONDS = 0.03
 class Jealous:
     """A server that ends a token when two requests come with it at once, unless it is `tolerant`.
 
-    Notes for each request when it began and ended, by the loop's time.
+    A `slow` one answers both at the same moment, and refuses both. It notes for each request when it began and
+    ended, by the loop's time.
     """
 
     tolerant: bool = False
+    slow: bool = False
     busy: dict[str, int] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
     spans: list[tuple[float, float]] = field(default_factory=list)
@@ -43,8 +45,9 @@ class Jealous:
             refused = together or token in self.dead
             if together:
                 self.dead.add(token)
-            else:
+            if self.slow or not together:
                 await asyncio.sleep(SECONDS)
+            refused = refused or (self.slow and token in self.dead)
         finally:
             self.busy[token] -= 1
             self.spans.append((began, asyncio.get_running_loop().time()))
@@ -96,6 +99,16 @@ async def test_calls_that_lose_their_token_to_each_other_are_all_answered_one_at
     assert server.most_at_once(since=taught) == 1
     assert grant.asked == 2
     assert [(line["event"], line["log_level"]) for line in logs] == [(WARNING, "warning")]
+
+
+@pytest.mark.parametrize("calls", [2, 3, 6])
+async def test_calls_that_lose_their_token_at_the_same_moment_are_answered_too(calls: int) -> None:
+    server, grant = Jealous(slow=True), direct_tokens()
+    with capture_logs() as logs:
+        async with client_of(server, grant) as client:
+            assert await together([client.page(REQUEST) for _ in range(calls)]) == [1] * calls
+    assert (len(server.spans), grant.asked) == (2 * calls, 2)
+    assert [line["event"] for line in logs] == [WARNING]
 
 
 async def test_calls_that_waited_for_a_place_are_answered_too() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from kai_erp.core import ido
 from kai_erp.core.ranging import Cuts, RangedWalk, cut_between, cut_evenly
+from kai_erp.core.reading import Reading, ReadingRules
 from kai_erp.core.rest_engine import RestEngine
+from kai_erp.core.traits import Traits
 from kai_erp.core.types import IDOSpec, KeySource, Property
-from kai_erp.core.walking import Walk, keep_once
+from kai_erp.core.walking import Ahead, Walk, keep_once
 from kai_erp.errors import FilterRefused, TooManyRows, UpstreamDenied
 from tests.test_core.fakes import Clock, Row, Tables, now
 
@@ -31,9 +34,10 @@ class Server:
     descends: bool = True
     asked: list[ido.LoadRequest] = field(default_factory=list)
     together: int = 0
+    glimpsed: bool = False
     _now: int = 0
 
-    async def page(self, request: ido.LoadRequest, _: object = None) -> ido.Page:
+    async def page(self, request: ido.LoadRequest, ahead: Ahead | None = None) -> ido.Page:
         self.asked.append(request)
         self._now += 1
         self.together = max(self.together, self._now)
@@ -47,6 +51,9 @@ class Server:
         start = int(request.bookmark or 0)
         got = rows[start : start + request.record_cap]
         more = start + len(got) < len(rows)
+        if self.glimpsed and more and ahead is not None:
+            ahead(replace(request, bookmark=str(start + len(got)), load_type="NEXT"))
+            await asyncio.sleep(0)
         return ido.Page({"Job": list(got)}, len(got), str(start + len(got)), more)
 
     async def property_names(self, collection: str) -> frozenset[str]:  # noqa: ARG002
@@ -85,6 +92,27 @@ def test_later_reads_begin_with_even_parts() -> None:
     server.asked.clear()
     assert read(server, cuts) == KEYS
     assert (len(server.asked) <= 11, server.together) == (True, 5)
+
+
+@pytest.mark.parametrize("limit", [5, 25, 45, 60, 95, 99, 100, 150])
+async def test_parts_that_run_ahead_ask_for_no_more_pages_than_parts_that_do_not(limit: int) -> None:
+    pages = []
+    for glimpsed in (False, True):
+        server, clock = Server(KEYS * 3, glimpsed=glimpsed), Clock()
+        rules = ReadingRules(PAGE, clock, now, Traits(clock), Cuts(6, clock))
+        for most in (None, limit):
+            server.asked.clear()
+            spec = IDOSpec("SLJobs", (Property("Job"),), key=("Job",), driving=True)
+            with suppress(TooManyRows):
+                await Reading(spec, server, replace(rules, row_limit=most)).run(None)
+        pages.append(len(server.asked))
+    assert pages[1] <= pages[0]
+
+
+def test_rows_come_whole_when_parts_run_ahead() -> None:
+    server, cuts = Server(KEYS, glimpsed=True), Cuts(4, Clock())
+    assert read(server, cuts) == read(server, cuts) == KEYS
+    assert len({(request.filter, request.bookmark) for request in server.asked[-8:]}) == 8
 
 
 def test_no_more_parts_than_pages() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pyarrow as pa
@@ -269,6 +270,17 @@ async def test_a_driving_collection_may_have_exactly_as_many_rows_as_its_limit()
     source = Tables({"SLThings": rows_of(*numbered(30))})
     read = await reading(source, replace(SPEC, driving=True), replace(fresh(), row_limit=30)).run(None)
     assert read.report.rows == 30
+
+
+@pytest.mark.parametrize("limit", [5, 9, 10, 11, 19, 20, 21, 25, 89, 90, 91, 99, 100, 101])
+async def test_a_read_that_runs_ahead_asks_for_no_more_pages_than_one_that_does_not(limit: int) -> None:
+    pages = []
+    for glimpsed in (False, True):
+        source = Tables({"SLThings": rows_of(*numbered(100))}, glimpsed=glimpsed)
+        with suppress(TooManyRows):
+            await reading(source, replace(SPEC, driving=True), replace(fresh(), row_limit=limit)).run(None)
+        pages.append(len(source.asked))
+    assert pages[0] == pages[1]
 
 
 async def test_another_collection_has_no_limit() -> None:

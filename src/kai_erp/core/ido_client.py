@@ -153,7 +153,8 @@ class IdoClient:
             await stack.enter_async_context(self._place(question))
             with self._passage.call(question.collection):
                 body = await self._body(question, authorization)
-                await stack.aclose()  # the place is free while rows are decoded
+                if not self._endpoint.direct:  # whose lost tokens are told by who else is under way
+                    await stack.aclose()
                 if question.glimpse is not None:
                     question.glimpse(body)
                 return await self._decoded(body, decode)

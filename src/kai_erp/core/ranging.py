@@ -76,7 +76,7 @@ class RangedWalk:
         """Return all rows; one page after the other where the server does not go along with parts."""
         first = self.plain.first
         try:
-            rows = await self._in_parts(replace(self.plain, on_rows=self._tell))
+            rows = await self._in_parts(replace(self.plain, on_rows=self._tell, has_room=self._has_room))
         except UpstreamFault:
             self.plain.on_rows(-self._told)
             return await self.plain.read(None)
@@ -90,6 +90,10 @@ class RangedWalk:
     def _tell(self, rows: int) -> None:
         self._told += rows
         self.plain.on_rows(rows)
+
+    def _has_room(self, rows: int) -> bool:
+        """Tell whether so many more rows would pass from each part, of which two pages may be under way."""
+        return self.plain.has_room(rows * 2 * self.cuts.most)
 
     async def _in_parts(self, walk: Walk) -> pa.Table:
         cuts = self.cuts.recall((walk.first.collection, walk.expression))

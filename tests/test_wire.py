@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
+import struct
+import traceback
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -125,8 +129,8 @@ async def test_what_fails_is_not_sent_again_without_being_counted(method: str) -
     assert len(server.heard) == 2
 
 
-async def test_redirects_are_not_followed_and_cookies_not_sent_back() -> None:
-    moved = b"HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+async def test_redirects_are_not_followed() -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"
     async with serving(moved) as (server, client):
         assert (await client.get("/")).status_code == 302
     assert len(server.heard) == 1
@@ -164,6 +168,22 @@ async def test_an_answer_that_is_none_breaks_the_protocol(reply: bytes) -> None:
         with pytest.raises(httpx2.RemoteProtocolError):
             await client.get("/")
     assert len(server.heard) == 1
+
+
+async def test_a_connection_that_is_reset_within_a_body_is_no_answer() -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Content-Length: 100\r\n\r\ncut")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    listening = await asyncio.start_server(reset, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with listening, client_of(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(httpx2.ReadError):
+            await client.get("/")
 
 
 async def test_a_server_that_says_nothing_times_out() -> None:
@@ -207,23 +227,24 @@ async def test_a_cancelled_request_leaves_no_connection_behind() -> None:
 
 async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(WHOLE) as (proxy, _):
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("http_proxy", f"http://us%40er:p%3Aw@127.0.0.1:{proxy.port}")
         async with client_of("http://erp.test") as client:
             assert (await client.get("/load")).status_code == 200
-    assert proxy.heard[0].startswith(b"GET http://erp.test/load HTTP/1.1")
+    head, *lines = proxy.heard[0].split(b"\r\n")
+    assert head == b"GET http://erp.test/load HTTP/1.1"
+    assert b"Proxy-Authorization: Basic " + b64encode(b"us@er:p:w") in lines
 
 
-@pytest.mark.parametrize(("host", "spared"), [("127.0.0.1:9", ""), ("erp.invalid", "erp.invalid")])
-async def test_this_machine_and_spared_hosts_are_asked_directly(
-    monkeypatch: pytest.MonkeyPatch, host: str, spared: str
-) -> None:
-    async with serving(WHOLE) as (proxy, _):
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        monkeypatch.setenv("no_proxy", spared)
-        async with client_of(f"http://{host}") as client:
-            with pytest.raises(httpx2.ConnectError):
-                await client.get("/load")
-    assert proxy.heard == []
+async def test_to_a_host_of_https_a_proxy_is_a_tunnel_that_hears_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with serving(refused) as (proxy, _):
+        monkeypatch.setenv("https_proxy", f"http://user:SECRET@127.0.0.1:{proxy.port}")
+        async with client_of("https://erp.test") as client:
+            with pytest.raises(httpx2.ProxyError) as raised:
+                await client.get("/load", headers={"Authorization": "Bearer TOKEN"})
+    assert proxy.heard[0].startswith(b"CONNECT erp.test:443 HTTP/1.1")
+    assert b"TOKEN" not in proxy.heard[0]
+    assert "SECRET" not in "".join(traceback.format_exception(raised.value))
 
 
 async def test_passwords_of_a_netrc_file_are_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

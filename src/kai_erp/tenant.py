@@ -32,6 +32,7 @@ from kai_erp.core.types import Clock, Now
 from kai_erp.core.watching import UNWATCHED, Upstream, Watch
 from kai_erp.errors import InvalidSetting, UpstreamError, UpstreamUnavailable
 from kai_erp.ionapi import IonapiFile, read_ionapi
+from kai_erp.proxies import proxy_for
 
 if TYPE_CHECKING:
     from kai_erp.core.auth import SharedTokens
@@ -243,7 +244,11 @@ class _Wire(httpx2.AsyncBaseTransport):
 
 
 def _http_client(settings: Settings, address: str, concurrency: int) -> httpx2.AsyncClient:
-    """Return the client of an upstream's requests: no redirects, TLS always verified."""
+    """Return the client of an upstream's requests: no redirects, TLS always verified.
+
+    Raises InvalidSetting when the CA bundle, or the proxy that the environment names, cannot be used.
+    """
+    proxy_for(address)
     return httpx2.AsyncClient(
         follow_redirects=False,
         timeout=httpx2.Timeout(settings.sl10_request_timeout_seconds, connect=_CONNECT_SECONDS),
@@ -254,11 +259,8 @@ def _http_client(settings: Settings, address: str, concurrency: int) -> httpx2.A
 def _trust(settings: Settings, address: str) -> ssl.SSLContext:
     """Return what certificates are verified by; to this machine there is none, and reading them all takes time."""
     if settings.sl10_ca_bundle is None:
-        return (
-            httpx2.create_ssl_context()
-            if address.startswith("https://")
-            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
+        plain = address.startswith("http://")
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else httpx2.create_ssl_context()
     try:
         return ssl.create_default_context(cafile=str(settings.sl10_ca_bundle))
     except (OSError, ssl.SSLError) as failure:

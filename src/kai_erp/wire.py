@@ -5,13 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
 from yarl import URL
 
-from kai_erp.config import is_loopback
+from kai_erp.proxies import proxy_for
 
 _LONGEST_LINE = 64 * 1024
 _MEANINGS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
@@ -27,8 +26,8 @@ _MEANINGS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """Carries what an `httpx2.AsyncClient` sends and receives; what goes wrong keeps httpx2's names.
 
-    It is made within a running loop. It adds nothing to a request, follows nothing and remembers no cookie; bodies
-    come whole, as they are encoded. Proxies are those of the environment, never for this machine.
+    It is made within a running loop. It adds nothing to a request and follows nothing; bodies come whole, as they
+    are encoded. Proxies are those of the environment, never for this machine.
 
     Args:
         context: what certificates are verified by.
@@ -50,15 +49,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Return the answer when its headers are here. Raises httpx2.TransportError."""
         body = await request.aread()
-        response = await self._session.request(
-            request.method,
-            URL(str(request.url), encoded=True),
-            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
-            data=body or None,
-            proxy=self._proxy(request.url),
-            timeout=_timeout(request.extensions.get("timeout", {})),
-            allow_redirects=False,
-        )
+        with _httpx_errors():
+            response = await self._session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+                data=body or None,
+                proxy=self._proxy(request.url),
+                timeout=_timeout(request.extensions.get("timeout", {})),
+                allow_redirects=False,
+            )
         return httpx2.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
     async def aclose(self) -> None:
@@ -66,10 +66,10 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         await self._session.close()
 
     def _proxy(self, url: httpx2.URL) -> str | None:
-        if url.host not in self._proxies:
-            direct = is_loopback(url.host) or proxy_bypass(url.host)
-            self._proxies[url.host] = None if direct else getproxies().get(url.scheme)
-        return self._proxies[url.host]
+        origin = f"{url.scheme}://{url.host}"
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        return self._proxies[origin]
 
 
 class _Body(httpx2.AsyncByteStream):
@@ -102,9 +102,14 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
-    """Raise what goes wrong within the context by its name in httpx2."""
+    """Raise what goes wrong within the context by its name in httpx2; its text may hold a proxy's password."""
     try:
         yield
     except aiohttp.ClientError as failure:
-        meaning = next(meaning for kind, meaning in _MEANINGS if isinstance(failure, kind))
-        raise meaning(str(failure)) from failure
+        raise _meaning(failure)(type(failure).__name__) from None
+
+
+def _meaning(failure: aiohttp.ClientError) -> type[httpx2.TransportError]:
+    if isinstance(failure, aiohttp.ClientPayloadError) and "Reset" in str(failure):
+        return httpx2.ReadError  # the connection broke; otherwise the server itself has cut the body off
+    return next(meaning for kind, meaning in _MEANINGS if isinstance(failure, kind))

@@ -28,7 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ({"ALL_PROXY": PROXY}, "https://erp.test", PROXY),
         ({"HTTPS_PROXY": PROXY, "ALL_PROXY": "http://other.test"}, "https://erp.test/x?y", PROXY),
         ({"HTTPS_PROXY": "proxy.test:3128"}, "https://erp.test", PROXY),
-        ({"HTTPS_PROXY": "https://u:p@proxy.test"}, "https://erp.test", "https://u:p@proxy.test"),
+        ({"HTTPS_PROXY": "https://u:p4ssw0rd@proxy.test"}, "https://erp.test", "https://u:p4ssw0rd@proxy.test"),
         ({"HTTPS_PROXY": ""}, "https://erp.test", None),
         ({"HTTP_PROXY": PROXY, "ALL_PROXY": PROXY}, "http://127.0.0.1:8080", None),
         ({"HTTP_PROXY": PROXY, "ALL_PROXY": PROXY}, "http://localhost", None),
@@ -51,7 +51,7 @@ def test_the_environment_names_a_proxy(
 
 
 @pytest.mark.parametrize(
-    "value", ["socks5://u:SECRET@proxy.test", "http://u:SECRET@proxy.test:99999", "http://:80", "http://"]
+    "value", ["socks5://u:p4ssw0rd@proxy.test", "http://u:p4ssw0rd@proxy.test:99999", "http://:80", "http://"]
 )
 def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
     environment: pytest.MonkeyPatch, value: str
@@ -59,4 +59,4 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
     environment.setenv("HTTPS_PROXY", value)
     with pytest.raises(InvalidSetting, match="HTTPS_PROXY") as raised:
         proxy_for("https://erp.test")
-    assert "SECRET" not in str(raised.value)
+    assert "p4ssw0rd" not in str(raised.value)

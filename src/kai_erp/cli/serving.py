@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -57,6 +58,7 @@ def serve(
     demonstrated = demo_settings(settings) if demo else nullcontext(settings)
     with tracing(), _listening(settings) as listener, demonstrated as chosen:
         asyncio.run(_check_opens(chosen))
+        import kai_erp.wire  # noqa: F401, PLC0415  # or the first question would wait for it
         from kai_erp.api.main import create_app  # noqa: PLC0415  # half a second, which other verbs need not wait for
 
         api = create_app(chosen, simulated=demo)
@@ -117,7 +119,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            _settle()
             self._greet()
+
+
+def _settle() -> None:
+    """Take what is here by now for good: garbage collections, which hold up all callers, pass it by."""
+    gc.collect()
+    gc.freeze()
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -18,7 +18,7 @@ import orjson
 import uvloop
 
 from benchmarks.mock_filters import Filter
-from benchmarks.mock_rows import COLUMNS, KEYS, Plant, Row
+from benchmarks.mock_rows import COLUMNS, KEYS, TOKEN, Plant, Row
 
 SYSTEM_CAP = 200
 _LOAD = "/IDORequestService/ido/load/"
@@ -141,7 +141,7 @@ class Mock:
         if path == "/loads":
             counted, self._loads = self._loads, Counter()
             return 0, response(orjson.dumps(counted))
-        return 0, response(b'{"access_token":"mock","token_type":"Bearer","expires_in":7200}')
+        return 0, response(b'{"access_token":"%b","token_type":"Bearer","expires_in":7200}' % TOKEN.encode())
 
 
 def response(body: bytes, media_type: str = "application/json") -> bytes:

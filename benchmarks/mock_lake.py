@@ -14,6 +14,7 @@ from decimal import Decimal
 import uvloop
 
 from benchmarks.mock_erp import Connection, response, serve
+from benchmarks.mock_rows import TOKEN
 from kai_erp.connectors.schedule_sql import SCHEDULE_COLUMNS
 from kai_erp.core.types import PropertyType
 
@@ -83,7 +84,7 @@ class MockLake:
             return 0 if job == "clock" else self._latency, self._page(job, rows)
         if "/status/" in target:
             return 0, _told(status="FINISHED", rowCount=self._rows(job))
-        return 0, _told(access_token="mock", token_type="Bearer", expires_in=7200)  # noqa: S106  # none
+        return 0, _told(access_token=TOKEN, token_type="Bearer", expires_in=7200)  # noqa: S106  # none
 
     def _rows(self, job: str) -> int:
         pages = {"clock": 1, "rows": self._count * PAGE_ROWS, "schedule": self._count * SCHEDULE_ROWS}

@@ -14,6 +14,8 @@ Row = tuple[str | None, ...]
 JOBS_PER_FIVE, FIVE = 2, 5
 OPERATIONS_PER_CENTER = 50
 JOBS_PER_ITEM = 5
+TOKEN = "".join(f"{number * 2_654_435_761 % 2**32:08x}" for number in range(100))
+"""An access token as long as those of a tenant."""
 SIZES = {"S": 2_000, "M": 10_000, "L": 100_000}
 
 

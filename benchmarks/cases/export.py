@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from benchmarks.bars import Bar
 from benchmarks.cases.lake import mock_lake
 from benchmarks.cases.startup import COMMAND, without_settings
 from benchmarks.mock_lake import SCHEDULE_ROWS
-from benchmarks.turns import Failed, WrongAnswer, leading_to
+from benchmarks.turns import ROOT, Failed, WrongAnswer, leading_to
 from kai_erp.cli.verbs import OVERVIEW
 
 LATENCY_MS = 50.0
@@ -74,11 +73,8 @@ def _exported(rows: int) -> Ran:
 def _ran(command: Sequence[str], environment: Mapping[str, str]) -> Ran:
     """Run a command to its end. Raises Failed when it fails."""
     started = time.perf_counter()
-    with tempfile.TemporaryFile() as said, subprocess.Popen(command, env=environment, stderr=said) as process:  # noqa: S603
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        told = said.read().decode(errors="replace")
-    if process.returncode:
-        raise Failed(f"{command[:3]} ends with {process.returncode}: {told}")
-    return Ran(time.perf_counter() - started, usage.ru_maxrss / _KILO)
+    measured = [sys.executable, "-m", "benchmarks.peak", *command]
+    done = subprocess.run(measured, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise Failed(f"{command[:3]} ends with {done.returncode}: {done.stderr}")
+    return Ran(time.perf_counter() - started, int(done.stdout.splitlines()[-1]) / _KILO)

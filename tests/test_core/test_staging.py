@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kai_erp.core.keys import fold_key
 from kai_erp.core.staging import Joined, StagingDatabase, StagingEngine
-from kai_erp.core.types import CollectionRead, IDOSpec, Notice, Property, PropertyType, RestQuerySpec
+from kai_erp.core.types import CollectionRead, IDOSpec, Property, PropertyType, RestQuerySpec
 from kai_erp.errors import Overloaded, QueryError
 from tests.test_core.fakes import read_of
 
@@ -367,9 +367,9 @@ class WatchedArea(StagingEngine):
         super().__init__(connection)
         self._watched = watched
 
-    def load_read(self, read: CollectionRead, zone: tzinfo) -> tuple[Notice, ...]:
+    def load_table(self, name: str, table: pa.Table) -> None:
         self._watched.hold("staging")
-        return super().load_read(read, zone)
+        super().load_table(name, table)
 
     def join(self, spec: RestQuerySpec, reads: dict[str, CollectionRead]) -> Joined:
         joined = super().join(spec, reads)

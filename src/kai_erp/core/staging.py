@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import tzinfo
 from types import TracebackType
@@ -48,6 +49,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 _INTERRUPT_SECONDS = 0.02
+_TYPING = 2  # reads of a question that are typed at the same time
 _PARSED: dict[str, duckdb.Statement] = {}
 _PARSED_MOST = 32
 _KEYWORD = duckdb.token_type.keyword
@@ -76,6 +78,14 @@ class Joined:
     table: pa.Table
     notices: tuple[Notice, ...]
     volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """The columns of a read as they are staged, and notices on cells that cannot be read."""
+
+    table: pa.Table
+    notices: tuple[Notice, ...]
 
 
 class StagingDatabase:
@@ -169,30 +179,9 @@ class StagingEngine:
 
     def load_read(self, read: CollectionRead, zone: tzinfo) -> tuple[Notice, ...]:
         """Stage a read with typed columns; return notices on cells that cannot be read."""
-        columns, notices = {}, []
-        for prop in read.spec.properties:
-            cells = ido.typed(ido.trimmed(read.table[prop.name].combine_chunks()), prop.type)
-            columns[prop.name] = cells.column
-            if cells.bad:
-                message = f"{cells.bad} values of {read.spec.name}.{prop.wire} cannot be read and count as null."
-                notices.append(Notice("bad_values", message, read.spec.name))
-        self.load_typed(read.spec.table, pa.table(columns), read.spec.properties, zone)
-        return tuple(notices)
-
-    def load_typed(self, name: str, table: pa.Table, properties: Sequence[Property], zone: tzinfo) -> None:
-        """Stage typed columns as `name`.
-
-        Beside each key stands, as `NAME_key`, the form in which keys are compared; beside each date, which is the
-        wall clock of `zone`, as `NAME_at` its instant.
-        """
-        columns = {}
-        for prop in properties:
-            columns[prop.name] = cells = table[prop.name].combine_chunks()
-            if prop.type is PropertyType.KEY:
-                columns[f"{prop.name}_key"] = fold_keys(cells)
-            if prop.type is PropertyType.DATETIME:
-                columns[f"{prop.name}_at"] = ido.instants(cells, zone)
-        self.load_table(name, pa.table(columns))
+        typed = _typed(read, zone)
+        self.load_table(read.spec.table, typed.table)
+        return typed.notices
 
     def query(self, sql: str, parameters: Mapping[str, SqlValue] | None = None) -> pa.Table:
         """Return the answer of one SELECT as an Arrow table; values enter as `$name` only.
@@ -223,13 +212,22 @@ class StagingEngine:
         names, columns = ([pair[place] for pair in lacking] for place in (0, 1))
         texts = {"name": pa.array(names, pa.string()), "property": pa.array(columns, pa.string())}
         self.load_table("lacking", pa.table(texts))
-        notices = [notice for name in status for notice in self.load_read(reads.pop(name), spec.zone)]
+        notices = [notice for typed in self._typed_reads(reads, spec.zone) for notice in typed.notices]
         _hand_back()
         return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), tuple(notices), volume)
 
+    def _typed_reads(self, reads: dict[str, CollectionRead], zone: tzinfo) -> Iterator[_Typed]:
+        """Stage all reads, and yield what was staged; they are typed beside one another, in their order."""
+        names = list(reads)
+        with ThreadPoolExecutor(_TYPING, thread_name_prefix="typing") as threads:
+            typing = threads.map(lambda name: _typed(reads.pop(name), zone), names)
+            for name, typed in zip(names, typing, strict=True):
+                self.load_table(name, typed.table)
+                yield typed
+
     def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined:
         """Return what a lake question makes of the rows of its query, which are staged as `facts`."""
-        self.load_typed("facts", rows, spec.columns, spec.zone)
+        self.load_table("facts", _comparable(rows, spec.columns, spec.zone))
         volume = self._select(spec.volume, spec.parameters).column(0)[0].as_py()
         return Joined(_in_zone(self._select(spec.records, spec.parameters), spec.zone), (), volume)
 
@@ -245,6 +243,34 @@ class StagingEngine:
     def _go_on(self) -> None:
         if self._abandoned:
             raise duckdb.InterruptException("abandoned")
+
+
+def _typed(read: CollectionRead, zone: tzinfo) -> _Typed:
+    """Return the columns of a read as what they mean, null where a cell cannot be read, which is counted."""
+    columns, notices = {}, []
+    for prop in read.spec.properties:
+        cells = ido.typed(ido.trimmed(read.table[prop.name].combine_chunks()), prop.type)
+        columns[prop.name] = cells.column
+        if cells.bad:
+            message = f"{cells.bad} values of {read.spec.name}.{prop.wire} cannot be read and count as null."
+            notices.append(Notice("bad_values", message, read.spec.name))
+    return _Typed(_comparable(pa.table(columns), read.spec.properties, zone), tuple(notices))
+
+
+def _comparable(table: pa.Table, properties: Sequence[Property], zone: tzinfo) -> pa.Table:
+    """Return typed columns with what they are compared by.
+
+    Beside each key stands, as `NAME_key`, the form in which keys are compared; beside each date, which is the
+    wall clock of `zone`, as `NAME_at` its instant.
+    """
+    columns = {}
+    for prop in properties:
+        columns[prop.name] = cells = table[prop.name].combine_chunks()
+        if prop.type is PropertyType.KEY:
+            columns[f"{prop.name}_key"] = fold_keys(cells)
+        if prop.type is PropertyType.DATETIME:
+            columns[f"{prop.name}_at"] = ido.instants(cells, zone)
+    return pa.table(columns)
 
 
 async def _break_off(area: StagingEngine, work: asyncio.Task[Joined]) -> None:

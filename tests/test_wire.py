@@ -235,6 +235,16 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
     assert b"Proxy-Authorization: Basic " + b64encode(b"us@er:pass@word") in lines
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "[::1]:9", "localhost:9"])
+async def test_this_machine_is_asked_directly(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    async with serving(WHOLE) as (proxy, _):
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        async with client_of(f"http://{host}") as client:
+            with pytest.raises(httpx2.ConnectError):
+                await client.get("/load")
+    assert proxy.heard == []
+
+
 async def test_to_a_host_of_https_a_proxy_is_a_tunnel_that_hears_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with serving(refused) as (proxy, _):

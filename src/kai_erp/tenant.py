@@ -248,7 +248,7 @@ def _http_client(settings: Settings, address: str, concurrency: int) -> httpx2.A
 
     Raises InvalidSetting when the CA bundle, or the proxy that the environment names, cannot be used.
     """
-    proxy_for(address)
+    proxy_for(address)  # refused now, not at the first question
     return httpx2.AsyncClient(
         follow_redirects=False,
         timeout=httpx2.Timeout(settings.sl10_request_timeout_seconds, connect=_CONNECT_SECONDS),

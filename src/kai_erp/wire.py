@@ -66,7 +66,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         await self._session.close()
 
     def _proxy(self, url: httpx2.URL) -> str | None:
-        origin = f"{url.scheme}://{url.host}"
+        origin = f"{url.scheme}://{url.netloc.decode()}"
         if origin not in self._proxies:
             self._proxies[origin] = proxy_for(origin)
         return self._proxies[origin]

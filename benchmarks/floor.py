@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-import aiohttp  # type: ignore[import-not-found,unused-ignore]
+import aiohttp
 import duckdb
 import msgspec
 import pyarrow as pa
-from yarl import URL  # type: ignore[import-not-found,unused-ignore]
+from yarl import URL
 
 from benchmarks.rivals.joined import COLLECTIONS, SQL, params
 from benchmarks.rivals.serving import alone, serve

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-import aiohttp  # type: ignore[import-not-found,unused-ignore]
+import aiohttp
 
 from benchmarks.rivals.serving import alone, serve
 

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import cast
 
-import aiohttp  # type: ignore[import-not-found,unused-ignore]
+import aiohttp
 
 from benchmarks.rivals.serving import Record, alone, serve
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kai_erp.access import HostGuard
 from kai_erp.api.problems import Problem, defect, told, wrong_host
-from kai_erp.api.rooms import as_read, is_page, is_stream
+from kai_erp.api.rooms import head_as_get, is_page, is_stream
 from kai_erp.app import App
 from kai_erp.config import Settings
 
@@ -86,7 +86,7 @@ class Gate:
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         try:
             if self._guard.serves(host):
-                await self._app(as_read(scope), receive, send_with_id)
+                await self._app(head_as_get(scope), receive, send_with_id)
             else:
                 await wrong_host(Request(scope), host)(scope, receive, send_with_id)
         except CallerGone:

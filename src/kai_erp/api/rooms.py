@@ -32,7 +32,7 @@ def is_page(scope: Scope) -> bool:
     return is_room(scope["path"]) and "text/html" in Headers(scope=scope).get("accept", "")
 
 
-def as_read(scope: Scope) -> Scope:
+def head_as_get(scope: Scope) -> Scope:
     """Return a request for the head of a page as one for the page, whose body the server then leaves out."""
     path = scope["path"]
     has_head = (is_room(path) or path == SIGN_IN) and path != EVENTS_PATH

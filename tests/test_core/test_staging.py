@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kai_erp.core.keys import fold_key
 from kai_erp.core.staging import Joined, StagingDatabase, StagingEngine
-from kai_erp.core.types import CollectionRead, IDOSpec, Property, PropertyType, RestQuerySpec
+from kai_erp.core.types import CollectionRead, IDOSpec, Notice, Property, PropertyType, RestQuerySpec
 from kai_erp.errors import Overloaded, QueryError
 from tests.test_core.fakes import read_of
 
@@ -52,6 +52,10 @@ def thing_read(*keys: str, table: str = "things") -> CollectionRead:
 
 def question(sql: str, **parameters: int) -> RestQuerySpec:
     return RestQuerySpec((), sql, BERLIN, parameters)
+
+
+def stage(area: StagingEngine, read: CollectionRead) -> tuple[Notice, ...]:
+    return area.load_reads({read.spec.table: read}, BERLIN)
 
 
 def rows(area: StagingEngine, sql: str) -> list[dict[str, object]]:
@@ -205,7 +209,7 @@ def test_two_areas_do_not_see_each_others_tables(database: StagingDatabase) -> N
 
 def test_nothing_stays_when_an_area_is_left(database: StagingDatabase) -> None:
     with database.area() as one:
-        one.load_read(thing_read("a"), BERLIN)
+        stage(one, thing_read("a"))
     with database.area() as other:
         assert rows(other, "SELECT table_name FROM duckdb_tables()") == []
         assert rows(other, "SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
@@ -265,7 +269,7 @@ def test_cells_that_cannot_be_read_are_null_and_counted_by_column(area: StagingE
         "Done": ["1", "0", "?", "!", "#"],
         "Note": ["a", "b", " ", "", None],
     }
-    notices = area.load_read(read_of(IDOSpec("SLThings", properties), cells), BERLIN)
+    notices = stage(area, read_of(IDOSpec("SLThings", properties), cells))
     counted = {"QtyX": 2, "Due": 1, "Done": 3}
     assert [notice.message.split(" cannot")[0] for notice in notices] == [
         f"{count} values of SLThings.{name}" for name, count in counted.items()
@@ -278,7 +282,7 @@ def test_cells_that_cannot_be_read_are_null_and_counted_by_column(area: StagingE
 
 def test_a_staged_column_has_the_type_of_its_property(area: StagingEngine) -> None:
     properties = tuple(Property(kind.value, kind) for kind in PropertyType)
-    area.load_read(read_of(IDOSpec("SLThings", properties), {}), BERLIN)
+    stage(area, read_of(IDOSpec("SLThings", properties), {}))
     types = {row["column_name"]: row["column_type"] for row in rows(area, "DESCRIBE SELECT * FROM SLThings")}
     assert types == {
         "text": "VARCHAR",
@@ -294,9 +298,7 @@ def test_a_staged_column_has_the_type_of_its_property(area: StagingEngine) -> No
 
 def test_a_date_stands_beside_its_instant(area: StagingEngine) -> None:
     spec = IDOSpec("SLThings", (Property("Due", PropertyType.DATETIME),))
-    area.load_read(
-        read_of(spec, {"Due": ["20261025 02:30:00.000", "20260701 08:00:00", "20490101", None]}), BERLIN
-    )
+    stage(area, read_of(spec, {"Due": ["20261025 02:30:00.000", "20260701 08:00:00", "20490101", None]}))
     staged = rows(area, "SELECT Due_at AT TIME ZONE 'UTC' AS at FROM SLThings WHERE Due IS NOT NULL ORDER BY 1")
     assert [f"{row['at']}" for row in staged] == ["2026-07-01 06:00:00", "2026-10-25 00:30:00"]
     assert rows(area, "SELECT count(*) AS n FROM SLThings WHERE Due_at IS NULL") == [{"n": 2}]
@@ -310,7 +312,7 @@ def test_a_date_stands_beside_its_instant(area: StagingEngine) -> None:
 def test_keys_are_shown_trimmed_and_compared_as_python_folds_them(
     calculator: StagingEngine, keys: list[str]
 ) -> None:
-    calculator.load_read(thing_read(*keys), BERLIN)
+    stage(calculator, thing_read(*keys))
     staged = rows(calculator, 'SELECT "Key" AS shown, "Key_key" AS folded FROM things')
     assert [row["folded"] for row in staged] == [fold_key(key) or None for key in keys]
     assert [str(row["shown"] or "").strip() for row in staged] == [key.strip() for key in keys]

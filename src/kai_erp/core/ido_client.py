@@ -92,8 +92,7 @@ class IdoClient:
         """
 
         def glimpse(body: bytes) -> None:
-            following = ido.glimpsed_request(request, body)
-            if ahead is not None and following is not None:
+            if ahead is not None and (following := ido.glimpsed_request(request, body)) is not None:
                 ahead(following)
 
         def decode(body: bytes) -> ido.Page:
@@ -104,7 +103,7 @@ class IdoClient:
             url=f"{self._endpoint.url}/{ido.path(request)}?{ido.query_string(request)}",
             urgent=request.bookmark is not None,
             divisible=request.record_cap == 0 or request.record_cap > ido.SMALLEST_PAGE,
-            glimpse=glimpse if ahead is not None else None,
+            glimpse=glimpse,
         )
         return await self._passage.through(lambda: self._with_token(question, decode))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -177,11 +177,20 @@ class StagingEngine:
         self._go_on()
         self._connection.register(name, table)
 
-    def load_read(self, read: CollectionRead, zone: tzinfo) -> tuple[Notice, ...]:
-        """Stage a read with typed columns; return notices on cells that cannot be read."""
-        typed = _typed(read, zone)
-        self.load_table(read.spec.table, typed.table)
-        return typed.notices
+    def load_reads(self, reads: dict[str, CollectionRead], zone: tzinfo) -> tuple[Notice, ...]:
+        """Stage reads by their names, with typed columns; return notices on cells that cannot be read.
+
+        Two are typed at the same time. Each is taken out of `reads` meanwhile: its texts need not be held beside
+        what is made of them.
+        """
+        notices: list[Notice] = []
+        names = list(reads)
+        with ThreadPoolExecutor(_TYPING, thread_name_prefix="typing") as threads:
+            typing = threads.map(lambda name: _typed(reads.pop(name), zone), names)
+            for name, typed in zip(names, typing, strict=True):
+                self.load_table(name, typed.table)
+                notices += typed.notices
+        return tuple(notices)
 
     def query(self, sql: str, parameters: Mapping[str, SqlValue] | None = None) -> pa.Table:
         """Return the answer of one SELECT as an Arrow table; values enter as `$name` only.
@@ -201,7 +210,7 @@ class StagingEngine:
     def join(self, spec: RestQuerySpec, reads: dict[str, CollectionRead]) -> Joined:
         """Return the join that a question declares over its reads, which are staged first.
 
-        Each is taken out of `reads` as it is staged: its texts need not be held beside what is made of them.
+        They are taken out of `reads`.
         Beside them stand the tables `reads(name, status)`, how each staged table was come by, and
         `lacking(name, property)`, which of its columns the tenant has nothing for.
         """
@@ -212,18 +221,9 @@ class StagingEngine:
         names, columns = ([pair[place] for pair in lacking] for place in (0, 1))
         texts = {"name": pa.array(names, pa.string()), "property": pa.array(columns, pa.string())}
         self.load_table("lacking", pa.table(texts))
-        notices = [notice for typed in self._typed_reads(reads, spec.zone) for notice in typed.notices]
+        notices = self.load_reads(reads, spec.zone)
         _hand_back()
-        return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), tuple(notices), volume)
-
-    def _typed_reads(self, reads: dict[str, CollectionRead], zone: tzinfo) -> Iterator[_Typed]:
-        """Stage all reads, and yield what was staged; they are typed beside one another, in their order."""
-        names = list(reads)
-        with ThreadPoolExecutor(_TYPING, thread_name_prefix="typing") as threads:
-            typing = threads.map(lambda name: _typed(reads.pop(name), zone), names)
-            for name, typed in zip(names, typing, strict=True):
-                self.load_table(name, typed.table)
-                yield typed
+        return Joined(_in_zone(self._select(spec.sql, spec.parameters), spec.zone), notices, volume)
 
     def records(self, spec: LakeQuerySpec, rows: pa.Table) -> Joined:
         """Return what a lake question makes of the rows of its query, which are staged as `facts`."""

@@ -1,5 +1,6 @@
 """`kai-erp serve` and `kai-erp simulate`: what starts, what refuses to, and how it ends."""
 
+import gc
 import json
 import re
 import signal
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
+from kai_erp.cli.serving import _Server
 from kai_erp.simulator import SimulatorOptions
 from tests.test_cli.commands import Run, started
 
@@ -29,6 +33,8 @@ def test_the_demo_is_served_until_it_is_interrupted() -> None:
         assert answer.status_code == 200
         assert answer.json()["meta"]["simulated"] is True
         assert "server" not in answer.headers
+        head = httpx2.head(f"{base}/", headers={"Accept": "text/html"}, timeout=30)
+        assert (head.status_code, head.content) == (200, b"")
         assert server.stop() == 0
 
 
@@ -41,6 +47,21 @@ def test_a_server_without_an_erp_starts_says_what_to_set_and_ends_when_told_to()
         assert httpx2.get(f"{base}/bedrock/schedule").json()["code"] == "not_configured"
         assert httpx2.get(f"{base}/health", headers={"Host": "evil.example"}).status_code == 421
         assert server.stop(signal.SIGTERM) == 0
+
+
+async def test_what_is_there_at_the_start_is_no_garbage_before_anybody_can_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(gc, "freeze", lambda: events.append("freeze"))
+    config = uvicorn.Config(FastAPI(), lifespan="off", log_config=None)
+    config.load()
+    server = _Server(config, lambda: events.append("greet"), lambda: events.append("stop streams"))
+    server.lifespan = config.lifespan_class(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        await server.startup(sockets=[listener])
+        await server.shutdown(sockets=[listener])
+    assert events == ["freeze", "greet", "stop streams"]
 
 
 def test_headers_without_end_are_refused_before_they_fill_the_memory() -> None:
